@@ -1,0 +1,1 @@
+"""The User Management API behind `app.py`: rules, storage and HTTP conventions."""
