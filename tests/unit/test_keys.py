@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from jwt.algorithms import RSAAlgorithm
 
 from chalicelib.keys import PublishedKeys, SharedSecret
 from tests.issuer import KeyServer, SigningKey, serving
@@ -178,7 +179,6 @@ def test_one_bad_key_spares_the_others(keys: PublishedKeys, server: KeyServer) -
         {"key_ops": "verify"},
         {"kid": 7},
         {"kid": None},
-        {"d": "AQAB"},
         {"kty": "oct", "k": "AAAA"},
     ],
     ids=repr,
@@ -191,6 +191,14 @@ def test_keys_for_another_use(
 
     assert keys.find("old", "RS256") is None
     assert keys.find("old", "HS256") is None
+
+
+def test_a_published_private_key_is_not_trusted(keys: PublishedKeys, server: KeyServer) -> None:
+    """Whoever can read the set could sign with a private key in it."""
+    private = RSAAlgorithm.to_jwk(OLD.private, as_dict=True)
+    server.keys = [{**private, "kid": "old", "key_ops": ["sign", "verify"]}]
+
+    assert keys.find("old", "RS256") is None
 
 
 def test_a_key_need_not_name_its_use(keys: PublishedKeys, server: KeyServer) -> None:

@@ -254,10 +254,14 @@ def test_clocks_may_not_differ_by_more(claim: str, seconds: int) -> None:
     ],
     ids=repr,
 )
-def test_claims_that_are_refused(changes: dict[str, object]) -> None:
+def test_claims_that_are_refused(
+    changes: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
     """A signed token is refused for another issuer, audience or time, or no fit subject."""
     with pytest.raises(InvalidToken):
         verify(shared(claims(**changes)))
+
+    assert caplog.messages == []
 
 
 def test_a_reason_quotes_nothing_of_the_token() -> None:
