@@ -160,6 +160,29 @@ def test_roles(changes: dict[str, object], roles_claim: str, *, is_admin: bool) 
     assert verify(token, AUTH_ROLES_CLAIM=roles_claim).is_admin is is_admin
 
 
+@pytest.mark.parametrize(
+    ("changes", "subject"),
+    [
+        ({"https://users.example/id": "usr_1"}, "usr_1"),
+        ({}, SUB),
+    ],
+)
+def test_the_claim_that_names_the_caller_can_be_set(
+    changes: dict[str, object], subject: str
+) -> None:
+    """Where the provider chooses `sub`, another claim says which user the caller is."""
+    caller = verify(shared(claims(**changes)), AUTH_SUBJECT_CLAIM="https://users.example/id")
+
+    assert caller.subject == subject
+
+
+@pytest.mark.parametrize("value", ["", " iam", "x\n", 7, [], ["usr_1"], {"id": "usr_1"}, False])
+def test_another_claim_names_the_caller_no_less_strictly(value: object) -> None:
+    """What `sub` may not be, the claim in its place may not be."""
+    with pytest.raises(InvalidToken):
+        verify(shared(claims(user_id=value)), AUTH_SUBJECT_CLAIM="user_id")
+
+
 def test_the_name_of_the_administrators_role_can_be_set() -> None:
     """Where the provider calls administrators otherwise, a setting says so."""
     token = shared(claims(roles=["owners"]))
