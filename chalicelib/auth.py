@@ -5,7 +5,8 @@ callers a route admits. What depends on more than the route (an order's step, a 
 decided by the services from `Caller.is_admin`.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -13,15 +14,24 @@ from msgspec import Struct
 
 from chalicelib.problems import Forbidden, Problem, Unauthenticated, UserNotFound
 
+# How far the clocks of a token's issuer and of the API may differ.
+LEEWAY_SECONDS = 30
+
+
+class InvalidToken(Exception):  # noqa: N818 - the token is invalid, nothing went wrong here
+    """The token names no caller; the text says why, and quotes nothing of the token."""
+
 
 class Caller(Struct, frozen=True):
     """Who sent a request.
 
     `subject` is unique to the caller: the token's `sub`, or another name that no `sub` can have.
+    `expires_at` is when its token expires, in seconds since the Unix epoch; None without a token.
     """
 
     subject: str
     is_admin: bool
+    expires_at: int | None = None
 
     def is_user(self, user_id: str) -> bool:
         """Tell whether the caller is that user."""
@@ -69,21 +79,35 @@ PERMISSIONS: Mapping[tuple[str, str], Admits] = {
 }
 
 
-def caller_of(context: Mapping[str, Any] | None) -> Caller | None:
+def caller_of(
+    context: Mapping[str, Any] | None, now: Callable[[], float] = time.time
+) -> Caller | None:
     """Return the caller that the authorizer's context names, None where there is none.
 
-    API Gateway hands the context on as strings: ``{"principalId": sub, "admin": "true"}``.
+    API Gateway hands the context on as strings, beside the policy's principal:
+    ``{"principalId": sub, "admin": "true", "expires_at": "1790000000"}``. It also keeps the
+    policy of a token for minutes, so a token that has expired since names nobody here.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
     """
     subject = context.get("principalId") if context else None
-    if not context or not subject:
+    if not context or not isinstance(subject, str) or not subject:
         return None
-    return Caller(subject=subject, is_admin=context.get("admin") == "true")
+    expiry = context.get("expires_at")
+    expires_at = None if expiry is None else int(expiry)
+    if expires_at is not None and expires_at <= now() - LEEWAY_SECONDS:
+        return None
+    return Caller(subject=subject, is_admin=context.get("admin") == "true", expires_at=expires_at)
 
 
 def context_of(caller: Caller) -> dict[str, str]:
-    """Return the context that the authorizer hands on, the reverse of `caller_of`."""
-    return {"principalId": caller.subject, "admin": "true" if caller.is_admin else "false"}
+    """Return the context that the authorizer hands on beside the principal, the caller's subject.
+
+    Values are strings, as API Gateway would make them anyway. See `caller_of`.
+    """
+    context = {"admin": "true" if caller.is_admin else "false"}
+    if caller.expires_at is not None:
+        context["expires_at"] = str(caller.expires_at)
+    return context
 
 
 def admit(admits: Admits, caller: Caller | None, user_id: str | None) -> None:

@@ -5,10 +5,16 @@ that is read when the secret is first needed; the plain variable is for machines
 """
 
 import os
+import re
 from collections.abc import Mapping
 from functools import cached_property
 
 from chalicelib.secrets import read_parameter
+
+# Keys travel over TLS; but for a provider on this machine, as tests run one.
+_JWKS_URL = re.compile(
+    r"(https://[A-Za-z0-9.-]+(:[0-9]{1,5})?|http://127\.0\.0\.1:[0-9]{1,5})(/[!-~]*)?"
+)
 
 
 class SettingsError(Exception):
@@ -80,14 +86,23 @@ class Settings:
     def auth_jwks_url(self) -> str | None:
         """Where the issuer publishes its public keys (RFC 7517), None with a shared secret."""
         url = self._environment.get("AUTH_JWKS_URL") or None
-        if url is not None and not url.startswith(("https://", "http://127.0.0.1:")):
-            raise SettingsError("AUTH_JWKS_URL must be an https:// address.")
+        if url is not None and not _JWKS_URL.fullmatch(url):
+            raise SettingsError(
+                f"AUTH_JWKS_URL must be an https:// address with a host name, not {url!r}."
+            )
         return url
 
     @cached_property
     def auth_secret(self) -> bytes:
         """The secret that issuer and API share for HS256 tokens."""
-        return self._secret("AUTH_SECRET")
+        secret = self._secret("AUTH_SECRET")
+        if secret.lstrip().startswith(b"-----BEGIN"):
+            # A public key taken for a secret would let everybody sign (RFC 8725 §2.1).
+            raise SettingsError(
+                "AUTH_SECRET holds a PEM key or certificate; HS256 needs random bytes, and an"
+                " identity provider's public keys belong to AUTH_JWKS_URL."
+            )
+        return secret
 
     @cached_property
     def auth_roles_claim(self) -> str:
@@ -100,16 +115,31 @@ class Settings:
         return self._environment.get("AUTH_ADMIN_ROLE") or "admin"
 
     def check_authentication(self) -> None:
-        """Return when tokens can be checked. Raises SettingsError naming what is missing."""
-        names = (self.auth_issuer, self.auth_audience)
-        has_secret = any(
-            self._environment.get(name) for name in ("AUTH_SECRET", "AUTH_SECRET_PARAMETER")
-        )
-        if names and (self.auth_jwks_url is None) == (not has_secret):
-            raise SettingsError(
-                "Set either AUTH_JWKS_URL, to the address of your identity provider's keys, or"
-                " AUTH_SECRET_PARAMETER, to the name of the parameter with the shared secret."
+        """Return when the settings say how to check tokens; no secret is read for that.
+
+        Raises SettingsError, whose one sentence names everything that is missing.
+        """
+        missing = [
+            hint
+            for name, hint in (
+                ("AUTH_ISSUER", "AUTH_ISSUER to the issuer that tokens carry in 'iss'"),
+                ("AUTH_AUDIENCE", "AUTH_AUDIENCE to the audience that tokens carry in 'aud'"),
             )
+            if not self._environment.get(name)
+        ]
+        secrets = [n for n in ("AUTH_SECRET_PARAMETER", "AUTH_SECRET") if self._environment.get(n)]
+        if self.auth_jwks_url is not None and secrets:
+            raise SettingsError(
+                f"Set either AUTH_JWKS_URL or {secrets[0]}, not both: tokens are signed with the"
+                " identity provider's keys or with a shared secret."
+            )
+        if self.auth_jwks_url is None and not secrets:
+            missing.append(
+                "either AUTH_JWKS_URL to the https:// address of the identity provider's keys or"
+                " AUTH_SECRET_PARAMETER to the name of the SSM parameter with the shared secret"
+            )
+        if missing:
+            raise SettingsError(f"Authentication is not configured: set {', and '.join(missing)}.")
 
     def _required(self, name: str, hint: str) -> str:
         value = self._environment.get(name, "")
