@@ -74,6 +74,8 @@ PERMISSIONS: Mapping[tuple[str, str], Admits] = {
     ("GET", "/user/get-user"): Admits.EVERYBODY,
     ("GET", "/user/update"): Admits.EVERYBODY,
     ("GET", "/user/delete"): Admits.EVERYBODY,
+    ("*", "/"): Admits.EVERYBODY,
+    ("*", "/{proxy+}"): Admits.EVERYBODY,
 }
 
 

@@ -36,6 +36,16 @@ class Settings:
         return cls(os.environ)
 
     @cached_property
+    def is_lambda(self) -> bool:
+        """Whether this process is a Lambda function."""
+        return "AWS_LAMBDA_FUNCTION_NAME" in self._environment
+
+    @cached_property
+    def is_chalice_command(self) -> bool:
+        """Whether this process is a command of Chalice's, such as `chalice local`."""
+        return "AWS_CHALICE_CLI_MODE" in self._environment
+
+    @cached_property
     def storage_url(self) -> str:
         """Where users and orders are kept: a URL that `open_storage` understands."""
         return self._required("STORAGE_URL", "such as dynamodb://<table>")
