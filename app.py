@@ -143,9 +143,9 @@ def explain_problem(name: str) -> Response:
 @app.route("/user/get-user")
 @app.route("/user/update")
 @app.route("/user/delete")
-def old_style() -> Response:
+def old_style(path: str) -> Response:
     """Answer a path of the founding document's router."""
-    return deprecated(message_for(app.current_request.path), DEPRECATED_SINCE, "/users")
+    return deprecated(message_for(path), DEPRECATED_SINCE, "/users")
 
 
 @app.route("/", methods=["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])

@@ -8,10 +8,12 @@ behind a gateway that behaves as API Gateway does.
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import chalice.local
 import click
+from chalice.app import Chalice
+from chalice.config import Config
+from chalice.local import LocalDevServer
 
 from chalicelib.api import Api
 from chalicelib.settings import Settings, SettingsError
@@ -34,8 +36,11 @@ def prepare(app: Api, settings: Settings, arguments: Sequence[str] = tuple(sys.a
         except SettingsError as error:
             raise click.ClickException(f"Nothing was made: {error}") from None
 
-    def create_local_server(_app: Api, config: Any, host: str, port: int) -> Any:  # noqa: ANN401
+    def create_local_server(
+        app_obj: Chalice, config: Config, host: str, port: int
+    ) -> LocalDevServer:
         """Stand in for chalice.local.create_local_server."""
+        del app_obj
         try:
             environment = LocalEnvironment(os.environ, host)
         except LocalEnvironmentError as error:
