@@ -19,11 +19,12 @@ MAX_SAFE_INTEGER = 2**53 - 1
 # One printable line: surrounding white space is trimmed away before the text is kept.
 _LINE = r"^\s*[^\s\x00-\x1f\x7f-\x9f](?:[^\x00-\x1f\x7f-\x9f]{0,198}[^\s\x00-\x1f\x7f-\x9f])?\s*$"
 # RFC 5321 §4.1.2 (dot-string local part) and §4.5.3.1 (64, 255 and, for the path, 254 octets).
+# In Python, unlike ECMAScript, $ also matches before a line feed at the end: hence $(?!\n).
 _EMAIL = (
     r"^(?=.{3,254}$)(?=[^@]{1,64}@)"
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
-    r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"
+    r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$(?!\n)"
 )
 
 
@@ -124,7 +125,12 @@ Timestamp = Annotated[
     ),
 ]
 Version = Annotated[
-    int, Meta(ge=1, description="Starts at 1 and grows by one with each accepted change.")
+    int,
+    Meta(
+        ge=1,
+        description="Starts at 1 and grows by one with each accepted change; ETag carries it.",
+        examples=[1],
+    ),
 ]
 
 
@@ -136,26 +142,42 @@ class Item(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             min_length=1,
             max_length=100,
-            pattern=r"^[^\x00-\x1f\x7f-\x9f]*$",
+            pattern=r"^[^\x00-\x1f\x7f-\x9f]*$(?!\n)",
             description="What is ordered, in the seller's own code.",
             examples=["TEA-250"],
             extra=_rule("a string of 1 to 100 characters without control characters"),
         ),
     ]
     quantity: Annotated[
-        int, Meta(ge=1, le=10_000, examples=[2], extra=_rule("a whole number from 1 to 10,000"))
+        int,
+        Meta(
+            ge=1,
+            le=10_000,
+            description="How many of it.",
+            examples=[2],
+            extra=_rule("a whole number from 1 to 10,000"),
+        ),
     ]
     unit_price: Annotated[
         int,
         Meta(
             ge=0,
             le=10**12,
-            description="In the currency's minor unit.",
+            description="What one of it costs, in the currency's minor unit: 1250 is €12.50.",
             examples=[1250],
             extra=_rule("a whole number from 0 to 10^12, in the currency's minor unit"),
         ),
     ]
-    name: Line | UnsetType = UNSET
+    name: (
+        Annotated[
+            Line,
+            Meta(
+                description="What is ordered, in one line of words.",
+                examples=["Green tea, 250 g"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class User(Struct, frozen=True):
@@ -178,10 +200,17 @@ class Order(Struct, frozen=True):
     user_id: UserId
     status: OrderStatus
     currency: CurrencyCode
-    items: Annotated[list[Item], Meta(min_length=1, max_length=100)]
+    items: Annotated[
+        list[Item], Meta(min_length=1, max_length=100, description="What was ordered.")
+    ]
     total: Annotated[
         int,
-        Meta(ge=0, le=MAX_SAFE_INTEGER, description="In the currency's minor unit."),
+        Meta(
+            ge=0,
+            le=MAX_SAFE_INTEGER,
+            description="The sum of quantity times unit price, in the currency's minor unit.",
+            examples=[2500],
+        ),
     ]
     metadata: Metadata
     created_at: Timestamp

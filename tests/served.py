@@ -74,7 +74,9 @@ class Served:
         raw = b"" if body is None else json.dumps(body).encode()
         answer = self.gateway.answer(method, path, fields, raw)
         text = answer["body"]
-        return Reply(answer["statusCode"], answer["headers"], json.loads(text) if text else None)
+        is_json = "json" in answer["headers"].get("Content-Type", "")
+        parsed = json.loads(text) if is_json and text else text or None
+        return Reply(answer["statusCode"], answer["headers"], parsed)
 
     def as_administrator(self, method: str, path: str, body: object = None) -> Reply:
         """Send one request as an administrator who is no user; it must succeed."""

@@ -18,6 +18,7 @@ PUBLIC = {
     "/problems/{name}",
     "/openapi.json",
     "/docs",
+    "/docs/{name}",
     "/user/get-details",
     "/user/create",
     "/user/get-user",
