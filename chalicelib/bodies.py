@@ -65,13 +65,19 @@ def read_parameters(values: Mapping[str, Sequence[str]] | None, shape: type[Shap
                 raise InvalidParameter(name, "sent only once")
             known[name] = given[0]
     try:
-        return msgspec.convert(known, shape, strict=False)
+        parameters = msgspec.convert(known, shape, strict=False)
     except msgspec.ValidationError:
         hints = get_type_hints(shape, include_extras=True)
         for name, text in known.items():
             if not _converts(text, hints[name], strict=False):
                 raise InvalidParameter(name, _rule(hints[name])) from None
         raise
+    for name in known:
+        # The text "null" is read as None, which stands for a parameter that is absent.
+        if getattr(parameters, name) is None:
+            hints = get_type_hints(shape, include_extras=True)
+            raise InvalidParameter(name, _rule(hints[name]))
+    return parameters
 
 
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

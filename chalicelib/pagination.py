@@ -51,7 +51,11 @@ class ListQuery(Struct, frozen=True, kw_only=True):
         ),
     ] = "desc"
     cursor: Annotated[
-        str | None, Meta(description="The `next_cursor` of the page before this one.")
+        str | None,
+        Meta(
+            description="The `next_cursor` of the page before this one.",
+            extra={"rule": "the 'next_cursor' of an earlier answer"},
+        ),
     ] = None
     created_after: Annotated[
         _Time | None, Meta(description="Only what was created later than this (RFC 3339).")

@@ -20,8 +20,6 @@ from chalicelib.routing import UNROUTED
 VERSION = "0.1.0"
 
 _DESCRIPTION = """\
-Users and their orders.
-
 **Errors** are problem details (RFC 9457): `type` tells their sort, `detail` what to change, and
 `errors` names every offending member. A service in front of the API may also answer 429 when there
 are too many requests, and 504 when an answer takes too long.

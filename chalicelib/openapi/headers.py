@@ -83,11 +83,5 @@ def request_field(name: str, description: str, schemas: Schemas) -> dict[str, An
     """Return the parameter for a header field of requests: a conditional, or a key."""
     schema = schemas.of(KeyText if name == "Idempotency-Key" else EntityTags)
     schema.pop("description")
-    (example,) = schema.pop("examples")
-    return {
-        "name": name,
-        "in": "header",
-        "description": description,
-        "schema": schema,
-        "example": example,
-    }
+    # Examples stay in the schema: beside it, pages would send them with every request.
+    return {"name": name, "in": "header", "description": description, "schema": schema}
