@@ -34,8 +34,8 @@ the request until it is answered: one thing is created.
 """
 
 _TAGS = {
-    "Users": "Users: create, read, change, list and delete them.",
-    "Orders": "Orders: each belongs to one user and goes through one life.",
+    "Users": "Create, read, change, list and delete them.",
+    "Orders": "Each belongs to one user, and is paid, shipped and delivered, or cancelled.",
     "Service": "What the API tells of itself.",
     "Path router": "The old style: paths that answer one message each.",
 }
