@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from localdev.gateway import LocalGateway
+from tests.api_gateway import ApiGateway
 from tests.issuer import AUDIENCE, ISSUER, SECRET, claims, shared
 
 ROOT = Path(__file__).parent.parent
@@ -50,7 +50,7 @@ class Served:
 
     def __init__(self, module: ModuleType) -> None:
         self.module = module
-        self.gateway = LocalGateway(module.app, closed=True)
+        self.gateway = ApiGateway(module.app)
         self._numbers = count(1)
 
     @property
