@@ -142,7 +142,7 @@ def test_no_spelling_of_a_path_reaches_another(api: Served, written: str) -> Non
 @pytest.fixture(scope="module")
 def no_storage() -> Iterator[Served]:
     """Serve an application whose storage cannot be opened."""
-    with served(STORAGE_URL="sqlite:////nowhere/at/all.db") as fresh:
+    with served(STORAGE_URL="sqlite:////dev/null/users.db") as fresh:
         yield fresh
 
 
