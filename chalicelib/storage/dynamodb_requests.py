@@ -155,13 +155,13 @@ def _is_passing(error: ClientError) -> bool:
 def _refusal(error: ClientError) -> Refused | None:
     response: Mapping[str, Any] = error.response
     if response["Error"]["Code"] == "ConditionalCheckFailedException":
-        return Refused({0: response.get("Item")})
+        return Refused({0: response.get("Item") or None})
     codes = _reasons(error)
     if _REFUSED not in codes or not {"None", _REFUSED}.issuperset(codes):
         return None
     reasons = response["CancellationReasons"]
     return Refused(
-        {place: reasons[place].get("Item") for place, code in enumerate(codes) if code == _REFUSED}
+        {place: reasons[place].get("Item") or None for place, code in enumerate(codes) if code == _REFUSED}
     )
 
 
