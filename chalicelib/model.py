@@ -4,6 +4,7 @@ Plain values without I/O. Shapes follow the API's representations, so that what 
 what a client reads. Times are RFC 3339 UTC texts with milliseconds; money is in minor units.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -197,8 +198,17 @@ Versions = frozenset[int] | None
 class MetadataChange(Struct, frozen=True):
     """Either a whole new object (`pairs` of strings only) or a merge patch of the old one."""
 
-    pairs: dict[str, str | None]
+    pairs: Mapping[str, str | None]
     merge: bool
+
+    @classmethod
+    def of_patch(
+        cls, patch: Mapping[str, str | None] | UnsetType | None
+    ) -> "MetadataChange | UnsetType":
+        """Return what a merge patch means; null empties the object (RFC 7396 §2)."""
+        if patch is UNSET:
+            return UNSET
+        return cls({}, merge=False) if patch is None else cls(patch, merge=True)
 
     def applied_to(self, metadata: dict[str, str]) -> dict[str, str]:
         """Return the changed pairs. Raises TooManyPairs above the limit (RFC 7396 §2)."""

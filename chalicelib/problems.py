@@ -33,6 +33,8 @@ from typing import NamedTuple
 
 from msgspec import UNSET, Struct, UnsetType
 
+_NAMED_ERRORS = 5
+
 
 class FieldError(Struct, frozen=True):
     """One offending member: a JSON Pointer (RFC 6901) into the body, and what to change."""
@@ -201,8 +203,9 @@ class Invalid(Problem):
 
     def __init__(self, errors: Iterable[FieldError]) -> None:
         self.errors = tuple(errors)
-        places = ", ".join(error.pointer or "the body" for error in self.errors[:5])
-        more = f" and {len(self.errors) - 5} more" if len(self.errors) > 5 else ""
+        shown, rest = self.errors[:_NAMED_ERRORS], self.errors[_NAMED_ERRORS:]
+        places = ", ".join(error.pointer or "the body" for error in shown)
+        more = f" and {len(rest)} more" if rest else ""
         super().__init__(f"Correct {places}{more}: 'errors' says how.")
 
 

@@ -1,0 +1,52 @@
+"""Conditional requests (RFC 9110 §13): entity tags from versions, and the conditions on them."""
+
+import re
+
+from chalicelib.model import Versions
+from chalicelib.problems import InvalidParameter
+
+# RFC 9110 §8.8.3: etagc is any visible character but the double quote.
+_ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\U0010ffff]*)"')
+_TAG_LIST = re.compile(rf"[ \t]*(?:{_ENTITY_TAG.pattern}[ \t]*(?:,[ \t]*|$)|,[ \t]*)*")
+_MAX_TAGS = 100
+_RULE = 'an entity tag as ETag gives it, such as "3", a list of up to 100 of them, or *'
+_OUR_TAG = re.compile(r"[1-9][0-9]{0,15}")
+
+
+def entity_tag(version: int) -> str:
+    """Return the strong entity tag of a representation."""
+    return f'"{version}"'
+
+
+def if_match(header: str | None) -> Versions:
+    """Return the versions that a change accepts, None for any (no header, or ``*``).
+
+    Weak tags never match (§13.1.1). Raises InvalidParameter for anything but a list of tags.
+    """
+    if header is None or header.strip() == "*":
+        return None
+    return frozenset(
+        int(tag)
+        for weak, tag in _tags("If-Match", header)
+        if not weak and _OUR_TAG.fullmatch(tag)
+    )
+
+
+def if_none_match(header: str, version: int) -> bool:
+    """Tell whether the client has this version already, weak tags counting (§13.1.2).
+
+    Raises InvalidParameter for anything but a list of tags or ``*``.
+    """
+    if header.strip() == "*":
+        return True
+    return any(tag == str(version) for _, tag in _tags("If-None-Match", header))
+
+
+def _tags(name: str, header: str) -> list[tuple[str, str]]:
+    """Return (weakness, opaque tag) of each member of a list (RFC 9110 §5.6.1)."""
+    if not _TAG_LIST.fullmatch(header):
+        raise InvalidParameter(name, _RULE)
+    tags = _ENTITY_TAG.findall(header)
+    if not 0 < len(tags) <= _MAX_TAGS:
+        raise InvalidParameter(name, _RULE)
+    return tags

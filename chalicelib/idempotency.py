@@ -1,0 +1,57 @@
+"""Idempotency keys: one request, one thing, one answer, however often it is sent.
+
+The record of the first answer is written in the same act as the thing itself, so there is no
+moment at which one exists without the other
+(https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/).
+"""
+
+import hashlib
+
+import msgspec
+from msgspec import Struct
+
+from chalicelib.problems import KeyReused
+from chalicelib.storage.base import IdempotencyRecord
+
+LIFETIME = 24 * 60 * 60
+"""How long an answer is kept for replays, in seconds."""
+
+
+class Created(Struct, frozen=True):
+    """The answer to a creation: its body as JSON, where the thing is, and if this is a replay."""
+
+    location: str
+    body: str
+    replayed: bool = False
+
+
+class IdempotencyKey(Struct, frozen=True):
+    """A client's key, in the name of the caller who sent it."""
+
+    subject: str
+    key: str
+
+    def record(self, path: str, request: Struct, answer: Created, now: int) -> IdempotencyRecord:
+        """Return the record of `answer`, given at `now` (seconds) to `request` for `path`."""
+        canonical = msgspec.json.encode([path, request], order="deterministic")
+        return IdempotencyRecord(
+            key=hashlib.sha256(f"{self.subject}\n{self.key}".encode()).hexdigest(),
+            digest=hashlib.sha256(canonical).hexdigest(),
+            location=answer.location,
+            body=answer.body,
+            expires_at=now + LIFETIME,
+        )
+
+
+def answer_of(
+    answer: Created, record: IdempotencyRecord | None, earlier: IdempotencyRecord | None
+) -> Created:
+    """Return what the client gets: the new answer, or that of the `earlier` record.
+
+    Raises KeyReused when the earlier record belongs to another request.
+    """
+    if record is None or earlier is None:
+        return answer
+    if earlier.digest != record.digest:
+        raise KeyReused
+    return Created(earlier.location, earlier.body, replayed=True)

@@ -1,0 +1,135 @@
+"""An identity provider on 127.0.0.1: keys, tokens, and a JWK set served over HTTP."""
+
+import json
+import threading
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+ISSUER = "https://issuer.example/pool"
+AUDIENCE = "user-management"
+SECRET = "a secret of the tests, long enough for HS256"
+
+
+class SigningKey:
+    """A private key under a name, and its public half as a JWK."""
+
+    def __init__(self, kid: str, algorithm: str = "RS256", size: int = 2048) -> None:
+        self.kid = kid
+        self.algorithm = algorithm
+        self._size = size
+
+    @cached_property
+    def private(self) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+        """The key itself, made when first needed: RSA keys take their time."""
+        if self.algorithm.startswith("ES"):
+            curve = ec.SECP256R1() if self.algorithm == "ES256" else ec.SECP384R1()
+            return ec.generate_private_key(curve)
+        return rsa.generate_private_key(public_exponent=65537, key_size=self._size)
+
+    @property
+    def jwk(self) -> dict[str, Any]:
+        """The public key as the issuer publishes it (RFC 7517)."""
+        family: Any = ECAlgorithm if self.algorithm.startswith("ES") else RSAAlgorithm
+        public = family.to_jwk(self.private.public_key(), as_dict=True)
+        public.pop("key_ops", None)
+        return {**public, "kid": self.kid, "alg": self.algorithm, "use": "sig"}
+
+    def sign(self, claims: Mapping[str, Any], **header: object) -> str:
+        """Return a token with these claims; members of `header` that are None are left out."""
+        merged = {"kid": self.kid, **header}
+        named = {name: value for name, value in merged.items() if value is not None}
+        return jwt.encode(dict(claims), self.private, self.algorithm, headers=named)
+
+
+def claims(**changes: object) -> dict[str, Any]:
+    """Return the claims of a good token, changed; those changed to None are left out."""
+    now = int(time.time())
+    merged = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": "usr_0190a0b0c0d07e0f8123456789abcdef",
+        "iat": now,
+        "nbf": now,
+        "exp": now + 3600,
+        **changes,
+    }
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def shared(claims_: Mapping[str, Any], secret: str = SECRET, algorithm: str = "HS256") -> str:
+    """Return a token signed with a shared secret."""
+    return jwt.encode(dict(claims_), secret, algorithm)
+
+
+def segment(value: object) -> str:
+    """Return `value` as JSON in base64url, as the parts of a token are (RFC 7515 §2)."""
+    encoded = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return urlsafe_b64encode(encoded).rstrip(b"=").decode()
+
+
+class KeyServer:
+    """What the issuer's address answers, to be changed by the test, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.keys: list[Any] = []
+        self.body: bytes | None = None
+        self.status = 200
+        self.headers: dict[str, str] = {}
+        self.delay = 0.0
+        self.chunk = 1 << 20
+        self.requests = 0
+        self.url = ""
+
+    def answer(self) -> bytes:
+        """Return the body: the JWK set, unless the test put another in its place."""
+        return json.dumps({"keys": self.keys}).encode() if self.body is None else self.body
+
+
+class _Handler(BaseHTTPRequestHandler):
+    issuer: ClassVar[KeyServer]
+
+    def do_GET(self) -> None:
+        """Answer as the test wants it, in chunks with a delay before each."""
+        issuer = self.issuer
+        issuer.requests += 1
+        body = issuer.answer()
+        try:
+            time.sleep(issuer.delay)
+            self.send_response(issuer.status)
+            for name, value in {"Content-Length": str(len(body)), **issuer.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            for start in range(0, len(body), issuer.chunk):
+                self.wfile.write(body[start : start + issuer.chunk])
+                time.sleep(issuer.delay)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Keep the output of the tests clean."""
+
+
+@contextmanager
+def serving() -> Iterator[KeyServer]:
+    """Serve a JWK set while the block runs."""
+    issuer = KeyServer()
+    handler = type("Handler", (_Handler,), {"issuer": issuer})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    issuer.url = f"http://127.0.0.1:{server.server_address[1]}/jwks.json"
+    try:
+        yield issuer
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

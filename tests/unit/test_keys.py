@@ -1,0 +1,270 @@
+"""The issuer's published keys: fetched when due, kept meanwhile, and asked for sparingly."""
+
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.keys import PublishedKeys, SharedSecret
+from tests.issuer import KeyServer, SigningKey, serving
+
+OLD = SigningKey("old")
+NEW = SigningKey("new", "ES256")
+
+
+class Clock:
+    """A clock that the test sets, in seconds."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+@pytest.fixture
+def server() -> Iterator[KeyServer]:
+    """Serve the old key."""
+    with serving() as issuer:
+        issuer.keys = [OLD.jwk]
+        yield issuer
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return a clock of the test's own."""
+    return Clock()
+
+
+@pytest.fixture
+def keys(server: KeyServer, clock: Clock) -> PublishedKeys:
+    """Return keys of the server that are five minutes good, and fetched at most every 10 s."""
+    return PublishedKeys(server.url, lifespan=300, pause=10, timeout=0.5, clock=clock)
+
+
+def test_nothing_is_fetched_before_a_key_is_needed(keys: PublishedKeys, server: KeyServer) -> None:
+    """Making the verifier costs no request."""
+    assert keys
+    assert server.requests == 0
+
+
+def test_keys_are_kept(keys: PublishedKeys, server: KeyServer, clock: Clock) -> None:
+    """Any number of tokens costs one request in five minutes."""
+    for _ in range(50):
+        assert keys.find("old", "RS256")
+    clock.now += 299
+    assert keys.find("old", "RS256")
+    assert server.requests == 1
+
+    clock.now += 1
+    assert keys.find("old", "RS256")
+    assert server.requests == 2
+
+
+def test_a_new_key_is_fetched_when_its_first_token_comes(
+    keys: PublishedKeys, server: KeyServer, clock: Clock
+) -> None:
+    """A rotated key works at once, and the old one as long as it is published."""
+    assert keys.find("old", "RS256")
+    server.keys = [OLD.jwk, NEW.jwk]
+    clock.now += 11
+
+    assert keys.find("new", "ES256")
+    assert keys.find("old", "RS256")
+    assert server.requests == 2
+
+
+def test_a_withdrawn_key_is_forgotten(keys: PublishedKeys, server: KeyServer, clock: Clock) -> None:
+    """A key that the issuer takes back verifies nothing after five minutes at most."""
+    assert keys.find("old", "RS256")
+    server.keys = [NEW.jwk]
+    clock.now += 300
+
+    assert keys.find("old", "RS256") is None
+
+
+def test_unknown_names_cannot_make_the_api_flood_the_issuer(
+    keys: PublishedKeys, server: KeyServer, clock: Clock
+) -> None:
+    """A hundred made-up names cost one request in ten seconds, and known keys go on working."""
+    for number in range(100):
+        assert keys.find(f"made-up-{number}", "RS256") is None
+    assert server.requests == 1
+    assert keys.find("old", "RS256")
+
+    clock.now += 10
+    for number in range(100):
+        assert keys.find(f"made-up-{number}", "RS256") is None
+    assert server.requests == 2
+
+
+def test_an_issuer_that_fails_is_not_asked_for_each_token(
+    keys: PublishedKeys, server: KeyServer, clock: Clock
+) -> None:
+    """A failing issuer is asked once in ten seconds, and its recovery is noticed."""
+    server.status = 503
+    for _ in range(20):
+        assert keys.find("old", "RS256") is None
+    assert server.requests == 1
+
+    server.status = 200
+    clock.now += 10
+    assert keys.find("old", "RS256")
+
+
+def test_keys_outlive_a_short_outage_and_no_long_one(
+    keys: PublishedKeys, server: KeyServer, clock: Clock
+) -> None:
+    """While the issuer is down its last keys serve for an hour more, then nothing is verified."""
+    assert keys.find("old", "RS256")
+    server.status = 503
+    clock.now += 3800
+    assert keys.find("old", "RS256")
+
+    clock.now += 100
+    assert keys.find("old", "RS256") is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"keys": null}',
+        b'{"keys": {}}',
+        b'{"keys": []}',
+        b'{"keys": [1, "x", null, [], {}]}',
+        b'{"keys": [{"kty": ["RSA"], "kid": "old"}]}',
+        b'{"keys": [{"kty": "RSA", "kid": "old", "n": 5, "e": {}}]}',
+        b'{"keys": [{"kty": "RSA", "kid": "old", "n": "!", "e": "AQAB"}]}',
+        b'{"keys": [{"kty": "EC", "kid": "old", "crv": "P-256", "x": "AA", "y": "AA"}]}',
+        b"\xff\xfe\x00",
+        b"[" * 100_000,
+        b'{"keys": [' + b" " * 300_000 + b"]}",
+        b"9" * 5000,
+    ],
+    ids=lambda body: repr(body[:40]),
+)
+def test_answers_that_hold_no_keys(
+    keys: PublishedKeys, server: KeyServer, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Garbage, emptiness and excess in place of keys verify nothing, and are logged."""
+    server.body = body
+
+    assert keys.find("old", "RS256") is None
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert server.url in caplog.text
+
+
+def test_one_bad_key_spares_the_others(keys: PublishedKeys, server: KeyServer) -> None:
+    """Keys that cannot be used are passed over."""
+    server.keys = [7, {"kty": "RSA", "kid": "bad", "n": [], "e": 1}, OLD.jwk]
+
+    assert keys.find("old", "RS256")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"use": "enc"},
+        {"alg": "RS512"},
+        {"alg": "HS256"},
+        {"key_ops": ["sign"]},
+        {"key_ops": "verify"},
+        {"kid": 7},
+        {"kid": None},
+        {"d": "AQAB"},
+        {"kty": "oct", "k": "AAAA"},
+    ],
+    ids=repr,
+)
+def test_keys_for_another_use(
+    keys: PublishedKeys, server: KeyServer, changes: dict[str, Any]
+) -> None:
+    """A key serves only what it is published for; private and symmetric ones never."""
+    server.keys = [{**OLD.jwk, **changes}]
+
+    assert keys.find("old", "RS256") is None
+    assert keys.find("old", "HS256") is None
+
+
+def test_a_key_need_not_name_its_use(keys: PublishedKeys, server: KeyServer) -> None:
+    """`use` and `alg` are optional (RFC 7517 §4.2, §4.4); the type of the key decides then."""
+    server.keys = [{n: v for n, v in OLD.jwk.items() if n not in {"use", "alg"}}]
+
+    assert keys.find("old", "RS256")
+
+
+@pytest.mark.parametrize("key", [SigningKey("weak", "RS256", 1024), SigningKey("weak", "ES384")])
+def test_keys_of_other_strengths(keys: PublishedKeys, server: KeyServer, key: SigningKey) -> None:
+    """RSA keys under 2048 bits (RFC 7518 §3.3) and other curves are not used."""
+    server.keys = [key.jwk, {n: v for n, v in key.jwk.items() if n != "alg"}]
+
+    assert keys.find("weak", "RS256") is None
+    assert keys.find("weak", "ES256") is None
+
+
+def test_one_name_for_two_types_of_keys(keys: PublishedKeys, server: KeyServer) -> None:
+    """Two keys may share a name when their types differ (RFC 7517 §4.5)."""
+    server.keys = [{**NEW.jwk, "kid": "old"}, OLD.jwk]
+
+    assert getattr(keys.find("old", "RS256"), "algorithm_name", None) == "RS256"
+    assert getattr(keys.find("old", "ES256"), "algorithm_name", None) == "ES256"
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS256", "RS512", "PS256", "ES384", "", None, 7, []])
+def test_other_algorithms_are_not_even_looked_up(
+    keys: PublishedKeys, server: KeyServer, algorithm: object
+) -> None:
+    """A token with another algorithm costs the issuer nothing."""
+    assert keys.find("old", algorithm) is None
+    assert server.requests == 0
+
+
+def test_redirects_are_not_followed(
+    keys: PublishedKeys, server: KeyServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Keys come from the configured address and from no other."""
+    with serving() as elsewhere:
+        elsewhere.keys = [OLD.jwk]
+        server.status = 302
+        server.headers = {"Location": elsewhere.url}
+
+        assert keys.find("old", "RS256") is None
+        assert elsewhere.requests == 0
+    assert "302" in caplog.text
+
+
+@pytest.mark.parametrize("chunk", [1 << 20, 16], ids=["silent", "dripping"])
+def test_a_slow_issuer_is_not_waited_for(
+    keys: PublishedKeys, server: KeyServer, chunk: int
+) -> None:
+    """Neither silence nor an answer byte by byte holds a request up beyond the timeout."""
+    server.chunk = chunk
+    server.delay = 0.9 if chunk > 16 else 0.1
+    start = time.monotonic()
+
+    assert keys.find("old", "RS256") is None
+    assert time.monotonic() - start < 1.5
+
+
+def test_an_issuer_that_is_not_there(caplog: pytest.LogCaptureFixture) -> None:
+    """A refused connection verifies nothing, and is logged."""
+    with serving() as gone:
+        url = gone.url
+
+    assert PublishedKeys(url, timeout=0.5).find("old", "RS256") is None
+    assert "ConnectionRefusedError" in caplog.text
+
+
+def test_the_shared_secret_serves_one_algorithm() -> None:
+    """HS256 and nothing else, whatever the token calls its key."""
+    secret = SharedSecret(b"s" * 32)
+
+    assert secret.find(None, "HS256") is secret.find("any", "HS256") is not None
+    assert [secret.find(None, other) for other in ("none", "HS512", "RS256", None)] == [None] * 4
