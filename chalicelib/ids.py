@@ -40,6 +40,10 @@ class IdMaker:
         return f"{prefix}{value:032x}"
 
 
+new_id = IdMaker()
+"""The process's one maker of ids."""
+
+
 def first_id_at(prefix: str, milliseconds: int) -> str:
     """Return the lower bound of every id made at or after `milliseconds`."""
     bounded = min(max(milliseconds, 0), _MAX_MILLISECONDS)

@@ -81,8 +81,11 @@ class Machine(RuleBasedStateMachine):
         self.both(lambda storage: storage.create_user(user, record, now))
         return user
 
-    @rule(user=users, change=members(name=NAMES, email=EMAILS, status=STATUSES, metadata=CHANGES),
-          versions=VERSIONS)
+    @rule(
+        user=users,
+        change=members(name=NAMES, email=EMAILS, status=STATUSES, metadata=CHANGES),
+        versions=VERSIONS,
+    )
     def change_user(
         self, user: User, change: dict[str, Any], versions: frozenset[int] | None
     ) -> None:
@@ -106,8 +109,12 @@ class Machine(RuleBasedStateMachine):
         self._ids.append((order.user_id, order.order_id))
         return order
 
-    @rule(order=orders, status=st.sampled_from(sorted(LIFE)), change=members(metadata=CHANGES),
-          versions=VERSIONS)
+    @rule(
+        order=orders,
+        status=st.sampled_from(sorted(LIFE)),
+        change=members(metadata=CHANGES),
+        versions=VERSIONS,
+    )
     def step_order(
         self,
         order: Order,
@@ -142,7 +149,11 @@ class Machine(RuleBasedStateMachine):
         filters=members(status=STATUSES, email=EMAILS),
     )
     def list_users(
-        self, limit: int, ascending: bool, bounds: dict[str, User], filters: dict[str, str]  # noqa: FBT001
+        self,
+        limit: int,
+        ascending: bool,
+        bounds: dict[str, User],
+        filters: dict[str, str],  # noqa: FBT001
     ) -> None:
         """Read a page of users."""
         ids = {name: user.user_id for name, user in bounds.items()}
