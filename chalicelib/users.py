@@ -72,12 +72,12 @@ class UserService:
         storage: Storage,
         cursor_secret: Callable[[], bytes],
         now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
-        new_id: Callable[[str, int], str] = ids.new_id,
+        new_id: Callable[[str, int], str] | None = None,
     ) -> None:
         self._storage = storage
         self._cursors = Cursors(cursor_secret, ids.USER_PREFIX)
         self._now = now
-        self._new_id = new_id
+        self._new_id = new_id or ids.IdMaker()
 
     def create(self, new: NewUser, key: IdempotencyKey | None) -> Created:
         """Create a user. Raises EmailTaken, KeyReused."""
