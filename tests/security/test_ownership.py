@@ -104,7 +104,6 @@ def test_a_deleted_user_can_do_nothing_more(api: Served) -> None:
     assert api.call("POST", f"/users/{me}/orders", bearer(me), ORDER).status == 404
 
 
-@pytest.mark.xfail(reason="services do not yet tell a deleted user from an administrator")
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
