@@ -150,22 +150,22 @@ def create_order(user_id: UserId, body: NewOrder, key: IdempotencyKey | None) ->
 
 
 @app.route("/users/{user_id}/orders", authorizer=tokens)
-def get_user_orders(user_id: UserId, query: OrderListQuery) -> OrderList:
+def get_user_orders(caller: Caller, user_id: UserId, query: OrderListQuery) -> OrderList:
     """List a user's orders.
 
     The newest come first. While `next_cursor` is not null, send it as `cursor`, with the same
     filters and order, to get the next page; `Link` holds the same address.
     """
-    return orders().list(user_id, query)
+    return orders().list(caller, user_id, query)
 
 
 @app.route("/users/{user_id}/orders/{order_id}", authorizer=tokens)
-def get_order_details(user_id: UserId, order_id: OrderId) -> Order:
+def get_order_details(caller: Caller, user_id: UserId, order_id: OrderId) -> Order:
     """Retrieve an order.
 
     An order is found only under the user whose it is.
     """
-    return orders().get(user_id, order_id)
+    return orders().get(caller, user_id, order_id)
 
 
 @app.route(
@@ -220,10 +220,10 @@ def docs(base: str) -> Text[Literal["text/html"]]:
     return docs_page.page(base, settings().docs_renderer_url)
 
 
-@app.route("/docs/{name}", raises=[NotFound])
-def docs_asset(name: AssetName) -> Text[Literal["text/css", "text/javascript"]]:
+@app.route("/docs/{asset}", raises=[NotFound])
+def docs_asset(asset: AssetName) -> Text[Literal["text/css", "text/javascript"]]:
     """Return the style or the script of the page."""
-    return docs_page.asset(name)
+    return docs_page.file(asset)
 
 
 @app.route("/user/get-details")

@@ -71,7 +71,7 @@ PERMISSIONS: Mapping[tuple[str, str], Admits] = {
     ("GET", "/problems/{name}"): Admits.EVERYBODY,
     ("GET", "/openapi.json"): Admits.EVERYBODY,
     ("GET", "/docs"): Admits.EVERYBODY,
-    ("GET", "/docs/{name}"): Admits.EVERYBODY,
+    ("GET", "/docs/{asset}"): Admits.EVERYBODY,
     ("GET", "/user/get-details"): Admits.EVERYBODY,
     ("GET", "/user/create"): Admits.EVERYBODY,
     ("GET", "/user/get-user"): Admits.EVERYBODY,

@@ -18,6 +18,7 @@ MAX_SAFE_INTEGER = 2**53 - 1
 
 # One printable line: surrounding white space is trimmed away before the text is kept.
 _LINE = r"^\s*[^\s\x00-\x1f\x7f-\x9f](?:[^\x00-\x1f\x7f-\x9f]{0,198}[^\s\x00-\x1f\x7f-\x9f])?\s*$"
+# Python's $ also matches before a last line feed, hence the (?!\n) in these patterns.
 # RFC 5321 §4.1.2 (dot-string local part) and §4.5.3.1 (64, 255 and, for the path, 254 octets).
 # In Python, unlike ECMAScript, $ also matches before a line feed at the end: hence $(?!\n).
 _EMAIL = (

@@ -7,7 +7,9 @@ behind a gateway that behaves as API Gateway does.
 
 import os
 import sys
+import threading
 from collections.abc import Sequence
+from typing import NoReturn
 
 import chalice.local
 import click
@@ -44,7 +46,7 @@ def prepare(app: Api, settings: Settings, arguments: Sequence[str] = tuple(sys.a
         try:
             environment = LocalEnvironment(os.environ, host)
         except LocalEnvironmentError as error:
-            raise click.ClickException(str(error)) from None
+            _stop(str(error))
         os.environ.update(environment.variables)
         for name in environment.unset:
             os.environ.pop(name, None)
@@ -54,3 +56,11 @@ def prepare(app: Api, settings: Settings, arguments: Sequence[str] = tuple(sys.a
         return server
 
     chalice.local.create_local_server = create_local_server
+
+
+def _stop(reason: str) -> NoReturn:
+    """End the command: with autoreload it waits for a thread, which cannot end it by raising."""
+    if threading.current_thread() is threading.main_thread():
+        raise click.ClickException(reason)
+    click.echo(f"Error: {reason}", err=True)
+    os._exit(1)

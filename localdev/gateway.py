@@ -23,8 +23,8 @@ from localdev.renderer import Renderer
 
 LOCAL_CALLER = Caller(subject=" local", is_admin=True)
 
-_TOKEN_NEEDED = '"security":[{"bearer":[]}]'
-_TOKEN_TAKEN = '"security":[{"bearer":[]},{}]'
+_ASKS = '"security":[{"bearer":[]}]'
+_TAKES = '"security":[{"bearer":[]},{}]'
 _CATCH_ALL = "/{proxy+}"
 _STAGE = "local"
 _MEMORY_MEGABYTES = 512
@@ -62,7 +62,7 @@ class LocalGateway:
         answer = self.app(event, context)
         if resource == "/openapi.json" and not self._closed:
             # An open server takes tokens, but needs none.
-            answer["body"] = answer["body"].replace(_TOKEN_NEEDED, _TOKEN_TAKEN)
+            answer["body"] = answer["body"].replace(_ASKS, _TAKES)
         return answer
 
     def _authorize(self, event: Event, context: LambdaContext) -> Exception | None:

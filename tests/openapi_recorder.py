@@ -73,7 +73,11 @@ class Recorder:
         ]
 
     def _check_unrouted(
-        self, place: str, has_path: bool, fields: Mapping[str, str], body: str  # noqa: FBT001
+        self,
+        place: str,
+        has_path: bool,
+        fields: Mapping[str, str],
+        body: str,  # noqa: FBT001
     ) -> None:
         """Check what is answered where there is no operation: a preflight, 405 or 404."""
         status = place.rpartition(" ")[2]
@@ -120,7 +124,8 @@ class Recorder:
                 json.loads(text), registry=self._registry, format_checker=FormatChecker()
             )
         errors = "; ".join(
-            f"{error.json_path}: {error.message}" for error in self._validators[key].iter_errors(value)
+            f"{error.json_path}: {error.message}"
+            for error in self._validators[key].iter_errors(value)
         )
         assert not errors, f"{place}: {errors}"
 
@@ -149,4 +154,3 @@ def _kinds(answer: Mapping[str, Any]) -> Iterator[str]:
             yield from media["schema"]["properties"]["type"]["enum"]
         else:
             yield media_type
-

@@ -116,3 +116,4 @@ def served(**environment: str) -> Iterator[Served]:
         module = module_from_spec(spec)
         spec.loader.exec_module(module)
         yield Served(module)
+        module.storage().close()

@@ -50,7 +50,7 @@ def page(base: str, renderer_url: str | None) -> Text[Literal["text/html"]]:
     return Text(filled, "text/html", headers)
 
 
-def asset(name: str) -> Text[Literal["text/css", "text/javascript"]]:
+def file(name: str) -> Text[Literal["text/css", "text/javascript"]]:
     """Return the page's own style or script. Raises NotFound."""
     media_type = _MEDIA_TYPES.get(name)
     if media_type is None:

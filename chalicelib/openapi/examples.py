@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from chalicelib import ids
+from chalicelib.auth import IAM_CALLER
 from chalicelib.index import Health, Index
 from chalicelib.model import Item, Order, OrderId, User, UserId
 from chalicelib.orders import NewOrder, OrderPatch, OrderService
@@ -85,7 +86,7 @@ def _bodies() -> dict[object, Any]:
         User: users.get(user_id),
         Order: order,
         UserList: users.list(UserListQuery()),
-        OrderList: orders.list(user_id, OrderListQuery()),
+        OrderList: orders.list(IAM_CALLER, user_id, OrderListQuery()),
         Index: Index(),
         Health: Health(),
         Message: Message(**MESSAGES["/user/get-user"]),

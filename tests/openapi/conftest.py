@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.openapi.local_server import LocalServer, local_server
+from tests.e2e.server import Server, running
 from tests.served import served
 
 
@@ -28,7 +28,14 @@ def document_file(document: dict[str, Any], tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LocalServer]:
-    """Serve the API, open or, by the parameter `closed`, asking for tokens."""
-    with local_server(tmp_path, closed=getattr(request, "param", "open") == "closed") as running:
-        yield running
+def open_server(tmp_path: Path) -> Iterator[Server]:
+    """Serve the API to everybody."""
+    with running(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def closed_server(tmp_path: Path) -> Iterator[Server]:
+    """Serve the API to callers with a token."""
+    with running(tmp_path, LOCAL_AUTH="closed") as started:
+        yield started

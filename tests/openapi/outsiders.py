@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.openapi.local_server import ROOT
+from tests.e2e.server import ROOT
 
 TOOLS = ROOT / ".tools"
 HERE = Path(__file__).parent

@@ -1,5 +1,6 @@
 """Tokens of honest issuers, and what the verifier asks of them."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 
@@ -295,6 +296,24 @@ def test_a_reason_quotes_nothing_of_the_token() -> None:
         verify(token)
 
     assert "forged" not in str(caught.value)
+
+
+def test_a_shared_secret_in_a_parameter(server: KeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secret is read, decrypted, from the parameter that the settings name, and once."""
+    for name, value in {
+        "AWS_ENDPOINT_URL_SSM": server.url,
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
+        monkeypatch.setenv(name, value)
+    server.body = json.dumps({"Parameter": {"Value": SECRET}}).encode()
+    names = {"AUTH_ISSUER": ISSUER, "AUTH_AUDIENCE": AUDIENCE, "AUTH_SECRET_PARAMETER": "/secret"}
+    gate = Gate(Settings(names))
+
+    for _ in range(3):
+        assert gate.admit(f"Bearer {shared(claims())}").principal_id == SUB
+    assert server.requests == 1
 
 
 def test_settings_are_checked_when_the_verifier_is_made() -> None:
