@@ -123,10 +123,8 @@ class Recorder:
             self._validators[key] = Draft202012Validator(
                 json.loads(text), registry=self._registry, format_checker=FormatChecker()
             )
-        errors = "; ".join(
-            f"{error.json_path}: {error.message}"
-            for error in self._validators[key].iter_errors(value)
-        )
+        found = self._validators[key].iter_errors(value)
+        errors = "; ".join(f"{error.json_path}: {error.message}" for error in found)
         assert not errors, f"{place}: {errors}"
 
     def _template(self, path: str) -> str | None:

@@ -53,7 +53,7 @@ def new_storage(
     """Make an empty storage, of which the one before may no longer be used."""
     with contextlib.ExitStack() as stack:
 
-        def make(**options: Any) -> Storage:
+        def make(**options: Any) -> Storage:  # noqa: ANN401
             if engine == "memory":
                 return open_storage("memory:")
             if engine == "sqlite":
@@ -112,7 +112,7 @@ def a_table() -> Iterator[str]:
         client.close()
 
 
-def dynamodb_local_client(budget: float) -> Any:
+def dynamodb_local_client(budget: float) -> Any:  # noqa: ANN401
     """Return a client that gives DynamoDB Local a feature of 2023.
 
     It does not hand back the item that refused a single write (ReturnValuesOnConditionCheckFailure)

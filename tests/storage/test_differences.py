@@ -65,7 +65,7 @@ class Machine(RuleBasedStateMachine):
         self._model = MemoryStorage()
         self._ids: list[tuple[str, str]] = []
 
-    def both(self, act: Callable[[Storage], Any]) -> Any:
+    def both(self, act: Callable[[Storage], Any]) -> Any:  # noqa: ANN401
         """Let the engine and the model act; return what both returned, or None for a problem."""
         expected, outcome = _outcome(act, self._model), _outcome(act, self._engine)
         assert outcome == expected
@@ -153,7 +153,7 @@ class Machine(RuleBasedStateMachine):
         limit: int,
         ascending: bool,
         bounds: dict[str, User],
-        filters: dict[str, str],
+        filters: dict[str, str],  # noqa: FBT001
     ) -> None:
         """Read a page of users."""
         ids = {name: user.user_id for name, user in bounds.items()}
