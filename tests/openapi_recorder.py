@@ -7,7 +7,8 @@ answers that no test has seen.
 import json
 import re
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
+from importlib import import_module
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
@@ -143,6 +144,14 @@ class Recorder:
                 found = found[part]
             node = found
         return node
+
+
+@cache
+def recorder() -> Recorder:
+    """Return the recorder of this run, which the tests' client tells of every answer."""
+    # Whatever the settings of a test are, the document is the same.
+    document = import_module("app").document()
+    return Recorder(json.loads(bytes(document)))
 
 
 def _kinds(answer: Mapping[str, Any]) -> Iterator[str]:
