@@ -66,6 +66,7 @@ Email = Annotated[
         pattern=_EMAIL,
         description="Unique without regard to case, kept as given (RFC 5321).",
         examples=["ann@example.com"],
+        extra_json_schema={"format": "email"},
         extra=_rule(
             "an e-mail address such as ann@example.com: at most 64 characters before the @,"
             " 254 in all, and a domain name in its ASCII form"

@@ -71,13 +71,13 @@ class UserListQuery(ListQuery, frozen=True, kw_only=True):
     email: Annotated[
         Email | None, Meta(description="Only the user with this address, in any case.")
     ] = None
-    status: UserStatus | None = None
+    status: Annotated[UserStatus | None, Meta(description="Only users with this status.")] = None
 
 
 class OrderListQuery(ListQuery, frozen=True, kw_only=True):
     """The query parameters of the list of a user's orders."""
 
-    status: OrderStatus | None = None
+    status: Annotated[OrderStatus | None, Meta(description="Only orders with this status.")] = None
 
 
 NextCursor = Annotated[

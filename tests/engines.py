@@ -135,7 +135,7 @@ _SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
 def _process(
     command: list[str | Path],
     settings: dict[str, str],
-    **options: Any,  # noqa: ANN401
+    **options: Any,
 ) -> Iterator[subprocess.Popen[bytes]]:
     log = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, after the process
     server = subprocess.Popen(

@@ -78,7 +78,7 @@ class Recorder:
         place: str,
         has_path: bool,
         fields: Mapping[str, str],
-        body: str,  # noqa: FBT001
+        body: str,
     ) -> None:
         """Check what is answered where there is no operation: a preflight, 405 or 404."""
         status = place.rpartition(" ")[2]

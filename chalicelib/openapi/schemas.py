@@ -6,10 +6,13 @@ import msgspec
 from msgspec import Struct
 
 from chalicelib.bodies import SERVERS_OWN
+from chalicelib.model import CurrencyCode, OrderStatus, UserStatus
 
 Schema = dict[str, Any]
 
 _REFERENCE = "#/components/schemas/{name}"
+# Choices that come up in several places; generated clients make one type of each.
+_CHOICES = {"UserStatus": UserStatus, "OrderStatus": OrderStatus, "Currency": CurrencyCode}
 
 
 class Schemas:
@@ -17,23 +20,45 @@ class Schemas:
 
     def __init__(self) -> None:
         self._components: dict[str, Schema] = {}
+        self._choices = {name: msgspec.json.schema(hint) for name, hint in _CHOICES.items()}
 
     def of(self, hint: Any) -> Schema:  # noqa: ANN401 - an annotation
         """Return the schema of a type: a reference to a component where it is a struct."""
         (schema,), components = msgspec.json.schema_components([hint], ref_template=_REFERENCE)
         self._components |= components
-        typed: Schema = _typed(schema)
+        typed: Schema = self._typed(schema)
         return typed
 
     def parameters(self, shape: type[Struct]) -> dict[str, Schema]:
         """Return the schemas of the query parameters that `shape` reads, by their names."""
         (_, components) = msgspec.json.schema_components([shape], ref_template=_REFERENCE)
         properties = components[shape.__name__]["properties"]
-        return {name: _typed(_present(schema)) for name, schema in properties.items()}
+        return {name: self._typed(_present(schema)) for name, schema in properties.items()}
 
     def components(self) -> dict[str, Schema]:
         """Return the schemas that are referred to, by their names."""
-        return {name: _completed(schema) for name, schema in sorted(self._components.items())}
+        structs = {name: self._typed(schema) for name, schema in self._components.items()}
+        found = {name: _completed(schema) for name, schema in structs.items()}
+        choices = {name: {"type": "string", **schema} for name, schema in self._choices.items()}
+        return dict(sorted((found | choices).items()))
+
+    def _typed(self, schema: Any) -> Any:  # noqa: ANN401 - a part of a schema
+        """Say of choices that they are texts, and refer to those that have a name.
+
+        Generators of clients rely on both.
+        """
+        if isinstance(schema, list):
+            return [self._typed(part) for part in schema]
+        if not isinstance(schema, dict):
+            return schema
+        typed = {key: self._typed(part) for key, part in schema.items()}
+        if not isinstance(typed.get("enum"), list):
+            return typed
+        for name, choice in self._choices.items():
+            if choice["enum"] == typed["enum"]:
+                rest = {key: part for key, part in typed.items() if choice.get(key) != part}
+                return {"$ref": _REFERENCE.format(name=name), **rest}
+        return {"type": "string", **typed}
 
 
 def _completed(component: Schema) -> Schema:
@@ -42,7 +67,6 @@ def _completed(component: Schema) -> Schema:
     A type that refuses unknown members is one that clients send. Of the others every member is
     always there, whether or not the code gives it a default, but for those without either.
     """
-    component = _typed(component)
     if component.get("additionalProperties") is False:
         return component
     properties = component["properties"]
@@ -62,15 +86,3 @@ def _present(schema: Schema) -> Schema:
     for choice in choices:
         schema = {**choice, **schema}
     return schema
-
-
-def _typed(schema: Any) -> Any:  # noqa: ANN401 - a part of a schema
-    """Say of enumerated texts that they are texts, which generators of clients rely on."""
-    if isinstance(schema, list):
-        return [_typed(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    typed = {key: _typed(part) for key, part in schema.items()}
-    if isinstance(typed.get("enum"), list) and "type" not in typed:
-        typed = {"type": "string", **typed}
-    return typed

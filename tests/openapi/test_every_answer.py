@@ -47,9 +47,7 @@ class Attempt:
 
     def send(self) -> Reply:
         """Send it."""
-        return self.api.call(
-            self.method, self.target, self.authorization, self.body, self.headers
-        )
+        return self.api.call(self.method, self.target, self.authorization, self.body, self.headers)
 
     @property
     def target(self) -> str:
