@@ -47,7 +47,7 @@ class Recorder:
         # HEAD answers as GET does, without the body (RFC 9110 §9.3.2).
         operation = operations.get("get" if method == "HEAD" else method.lower())
         if operation is None:
-            self._check_unrouted(place, bool(operations), fields, body)
+            self._check_unrouted(place, fields, body, has_path=bool(operations))
             return
         assert str(status) in operation["responses"], f"{place} is not documented"
         answer = self._resolved(operation["responses"][str(status)])
@@ -74,11 +74,7 @@ class Recorder:
         ]
 
     def _check_unrouted(
-        self,
-        place: str,
-        has_path: bool,
-        fields: Mapping[str, str],
-        body: str,
+        self, place: str, fields: Mapping[str, str], body: str, *, has_path: bool
     ) -> None:
         """Check what is answered where there is no operation: a preflight, 405 or 404."""
         status = place.rpartition(" ")[2]
