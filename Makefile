@@ -12,7 +12,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help local local-auth token test test-all lint format clean
+.PHONY: help local local-auth token migrate test test-all lint format clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -33,6 +33,9 @@ local-auth: $(INSTALLED) ## The same, closed: callers need a token
 
 token: $(INSTALLED) ## Print a token for the closed server (SUB=<user_id> ROLE=admin)
 	@$(BIN)/python -m localdev.token --sub '$(SUB)' $(if $(ROLE),--role '$(ROLE)')
+
+migrate: $(INSTALLED) ## Bring the PostgreSQL database of STORAGE_URL to the present schema
+	$(BIN)/alembic upgrade head
 
 test: $(INSTALLED) ## Run the tests
 	$(BIN)/python -m pytest -m "not slow"
