@@ -84,7 +84,7 @@ class Recorder:
         else:
             assert status == "404", f"{place}: no such path is documented"
         if status != "204":
-            self._validate(place, json.loads(body), "/components/schemas/ProblemDetails")
+            self.validate(place, json.loads(body), "/components/schemas/ProblemDetails")
 
     def _check_headers(
         self, place: str, documented: Mapping[str, Any], fields: Mapping[str, str]
@@ -108,10 +108,14 @@ class Recorder:
         assert media_type in answer["content"], f"{place}: {media_type!r} is not documented"
         schema = answer["content"][media_type]["schema"]
         value = json.loads(body) if media_type.endswith("json") else body
-        self._validate(place, value, schema)
+        self.validate(place, value, schema)
         return str(value["type"]) if media_type == _PROBLEM else media_type
 
-    def _validate(self, place: str, value: object, schema: str | Mapping[str, Any]) -> None:
+    def validate(self, place: str, value: object, schema: str | Mapping[str, Any]) -> None:
+        """Return when the value fits the schema, which may refer to the document.
+
+        Raises AssertionError with everything that does not fit.
+        """
         key = json.dumps(schema)
         if key not in self._validators:
             # References are relative to the document, as if the schema were still inside it.
