@@ -55,7 +55,7 @@ class LocalEnvironment:
             "CURSOR_SECRET": kept["cursor"],
         }
         self.renderer = find_renderer()
-        if self.renderer is not None:
+        if self.renderer is not None and not environment.get("DOCS_RENDERER_URL"):
             self.variables["DOCS_RENDERER_URL"] = RENDERER_PATH
         if not environment.get("AUTH_JWKS_URL"):
             self.variables |= {

@@ -22,6 +22,7 @@ class Renderer:
     """Answers requests for the renderer's files, which are in `folder`."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._files = {f"{RENDERER_PATH}/{name}": folder / name for name in RENDERER_FILES}
 
     def answer(self, method: str, target: str) -> Answer | None:
