@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from localdev.document import RELEASED
 from tests.e2e.server import ROOT
 from tests.openapi.breaking import breaks
 
 Document = dict[str, Any]
-RELEASED = ROOT / "docs" / "openapi-released.json"
 USER = "/users/{user_id}"
 
 

@@ -143,7 +143,9 @@ def test_the_version_is_the_project_s(document: Document) -> None:
 
 def test_a_cold_start_does_not_pay_for_it() -> None:
     """Neither the module that makes the document nor its examples are loaded with the app."""
-    program = "import sys, app; print([m for m in sys.modules if m.startswith('chalicelib.openapi')])"
+    program = (
+        "import sys, app; print([m for m in sys.modules if m.startswith('chalicelib.openapi')])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True
     )

@@ -63,9 +63,7 @@ def test_people_read_and_try_the_api(open_server: Server, tmp_path: Path, look: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("altered", [False, True])
-def test_the_deployed_page_takes_only_the_pinned_renderer(
-    tmp_path: Path, *, altered: bool
-) -> None:
+def test_the_deployed_page_takes_only_the_pinned_renderer(tmp_path: Path, *, altered: bool) -> None:
     """From the public mirror the same files work; an altered one is not run, and the page says so.
 
     The browser is given the installed files in the mirror's name.
@@ -73,9 +71,7 @@ def test_the_deployed_page_takes_only_the_pinned_renderer(
     mirror = {"address": RENDERER_URL, "folder": str(renderer_folder())}
     with running(tmp_path, DOCS_RENDERER_URL=RENDERER_URL) as server:
         shot = str(SHOTS / "deployed")
-        page = seen(
-            server, tmp_path, context=DESKTOP, shot=shot, mirror=mirror, altered=altered
-        )
+        page = seen(server, tmp_path, context=DESKTOP, shot=shot, mirror=mirror, altered=altered)
 
     assert {address.rpartition("/")[0] for address in page["foreign"]} == {RENDERER_URL}
     if altered:

@@ -50,6 +50,9 @@ def tour_users(client: Client) -> str:
     created = create_user.sync(client=client, body=new, idempotency_key="ann")
     assert isinstance(created, UserCreated)
     assert created.message == "User created"
+    taken = create_user.sync(client=client, body=NewUser("Bob", "ANN@EXAMPLE.COM"))
+    assert isinstance(taken, ProblemDetails)
+    assert taken.type_ == "/problems/email-taken"
     again = create_user.sync_detailed(client=client, body=new, idempotency_key="ann")
     assert again.headers["Idempotent-Replayed"] == "true"
 
@@ -74,12 +77,12 @@ def tour_users(client: Client) -> str:
 def tour_orders(client: Client, user_id: str) -> None:
     """Order two items, and walk the order to its delivery."""
     items = [
-        Item(sku="TEA-250", quantity=2, unit_price=1250, name="Green tea, 250 g"),
-        Item(sku="CUP", quantity=1, unit_price=900),
+        Item(sku="TEA-250", quantity=2, unit_price=450),
+        Item(sku="CUP", quantity=1, unit_price=1200),
     ]
     order = create_order.sync(user_id, client=client, body=NewOrder(Currency.EUR, items))
     assert isinstance(order, Order)
-    assert (order.status, order.total) == (OrderStatus.PENDING, 3400)
+    assert (order.status, order.total) == (OrderStatus.PENDING, 2100)
 
     for step in (OrderStatus.PAID, OrderStatus.SHIPPED, OrderStatus.DELIVERED):
         stepped = patch_order.sync(
