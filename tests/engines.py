@@ -133,7 +133,9 @@ _SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
 
 @contextlib.contextmanager
 def _process(
-    command: list[str | Path], settings: dict[str, str], **options: Any  # noqa: ANN401
+    command: list[str | Path],
+    settings: dict[str, str],
+    **options: Any,  # noqa: ANN401
 ) -> Iterator[subprocess.Popen[bytes]]:
     log = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, after the process
     server = subprocess.Popen(

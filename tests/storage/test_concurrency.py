@@ -45,7 +45,9 @@ def at_once(acts: Sequence[Callable[[], Any]]) -> list[Any]:
         thread.start()
     for thread in threads:
         thread.join()
-    faults = [one for one in outcomes if isinstance(one, Exception) and not isinstance(one, Problem)]
+    faults = [
+        one for one in outcomes if isinstance(one, Exception) and not isinstance(one, Problem)
+    ]
     if faults:
         raise faults[0]
     return outcomes
@@ -106,9 +108,7 @@ def test_of_many_steps_at_once_one_is_taken(storage: Storage) -> None:
     order = an_order(user)
     storage.create_order(order, None, NOW)
     pay = step("paid", "pending")
-    outcomes = at_once(
-        [lambda: storage.change_order(user.user_id, order.order_id, pay)] * 50
-    )
+    outcomes = at_once([lambda: storage.change_order(user.user_id, order.order_id, pay)] * 50)
     assert kinds(outcomes)[IllegalTransition] == 49
     assert storage.get_order(user.user_id, order.order_id) in outcomes
 
@@ -120,9 +120,7 @@ def test_of_many_closing_steps_at_once_one_is_taken(storage: Storage) -> None:
     storage.create_order(order, None, NOW)
     storage.create_order(other, None, NOW)
     cancel = step("cancelled", "pending", "paid")
-    outcomes = at_once(
-        [lambda: storage.change_order(user.user_id, order.order_id, cancel)] * 50
-    )
+    outcomes = at_once([lambda: storage.change_order(user.user_id, order.order_id, cancel)] * 50)
     assert kinds(outcomes)[IllegalTransition] == 49
     outcomes = at_once([lambda: storage.delete_user(user.user_id, None)] * 2)
     assert kinds(outcomes) == {UserHasOpenOrders: 2}
@@ -131,9 +129,7 @@ def test_of_many_closing_steps_at_once_one_is_taken(storage: Storage) -> None:
 def test_of_many_changes_at_one_version_one_wins(storage: Storage) -> None:
     """Of thirty that expect the same version one is made, the rest are refused."""
     user = kept(storage)
-    changes = [
-        user_change(name=f"N{place}", versions=frozenset({1})) for place in range(30)
-    ]
+    changes = [user_change(name=f"N{place}", versions=frozenset({1})) for place in range(30)]
     outcomes = at_once(
         [lambda change=change: storage.change_user(user.user_id, change) for change in changes]
     )

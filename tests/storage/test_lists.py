@@ -73,7 +73,9 @@ def test_an_empty_list_of_users_is_one_empty_page(storage: Storage) -> None:
 @pytest.mark.parametrize("limit", [1, 3, 7, 8, 100])
 @pytest.mark.parametrize("ascending", [False, True])
 def test_users_are_listed_once_each_in_order(
-    storage: Storage, limit: int, ascending: bool  # noqa: FBT001 - a parameter of the case
+    storage: Storage,
+    limit: int,
+    ascending: bool,  # noqa: FBT001 - a parameter of the case
 ) -> None:
     """Every page but the last is full; together they are all users, newest or oldest first."""
     users = some_users(storage, 7)
@@ -84,7 +86,8 @@ def test_users_are_listed_once_each_in_order(
 
 @pytest.mark.parametrize("ascending", [False, True])
 def test_orders_are_listed_once_each_in_order(
-    storage: Storage, ascending: bool  # noqa: FBT001 - a parameter of the case
+    storage: Storage,
+    ascending: bool,  # noqa: FBT001 - a parameter of the case
 ) -> None:
     """A user's orders come on full pages, newest or oldest first, and no other user's."""
     user, other = some_users(storage, 2)
@@ -101,7 +104,8 @@ def test_orders_are_listed_once_each_in_order(
 
 @pytest.mark.parametrize("ascending", [False, True])
 def test_bounds_cut_a_list(
-    storage: Storage, ascending: bool  # noqa: FBT001 - a parameter of the case
+    storage: Storage,
+    ascending: bool,  # noqa: FBT001 - a parameter of the case
 ) -> None:
     """The lower bound is included, the upper one is not; neither needs to exist."""
     users = some_users(storage, 6)
@@ -125,7 +129,8 @@ def test_bounds_cut_a_list(
 
 @pytest.mark.parametrize("ascending", [False, True])
 def test_bounds_cut_a_list_of_orders(
-    storage: Storage, ascending: bool  # noqa: FBT001 - a parameter of the case
+    storage: Storage,
+    ascending: bool,  # noqa: FBT001 - a parameter of the case
 ) -> None:
     """Bounds hold for orders, and an empty part of a list is no missing user."""
     (user,) = some_users(storage, 1)
@@ -161,7 +166,8 @@ def test_a_position_needs_not_exist(storage: Storage) -> None:
 
 @pytest.mark.parametrize("ascending", [False, True])
 def test_a_filter_by_status_fills_its_pages(
-    storage: Storage, ascending: bool  # noqa: FBT001 - a parameter of the case
+    storage: Storage,
+    ascending: bool,  # noqa: FBT001 - a parameter of the case
 ) -> None:
     """Rows that a filter drops leave no gaps: each page but the last is full."""
     users = some_users(storage, 24)
@@ -259,7 +265,8 @@ def test_orders_of_a_deleted_user_are_listed(storage: Storage) -> None:
 
 @pytest.mark.parametrize("ascending", [False, True])
 def test_no_row_is_skipped_or_shown_twice(
-    storage: Storage, ascending: bool  # noqa: FBT001 - a parameter of the case
+    storage: Storage,
+    ascending: bool,  # noqa: FBT001 - a parameter of the case
 ) -> None:
     """Users that stay are listed once each while others are created and deleted between pages."""
     users = some_users(storage, 12)

@@ -63,8 +63,7 @@ def test_an_order_is_reached_only_under_its_user(storage: Storage, order: Order)
 def test_an_order_may_be_as_large_as_the_rules_allow(storage: Storage, user: User) -> None:
     """A hundred lines of the longest texts, the largest total and full metadata are kept."""
     lines = [
-        Item(sku="🦄" * 100, quantity=10_000, unit_price=10**12, name="ü" * 200)
-        for _ in range(100)
+        Item(sku="🦄" * 100, quantity=10_000, unit_price=10**12, name="ü" * 200) for _ in range(100)
     ]
     metadata = {f"{place:02}" + "k" * 38: "v" * 500 for place in range(50)}
     order = an_order(user, items=lines, total=MAX_SAFE_INTEGER, metadata=metadata)
@@ -116,9 +115,7 @@ def test_a_step_may_leave_one_of_several_states(storage: Storage, order: Order) 
 
 
 @pytest.mark.parametrize("status", ["paid", "shipped", "cancelled", "delivered"])
-def test_a_step_from_another_state_is_illegal(
-    storage: Storage, order: Order, status: str
-) -> None:
+def test_a_step_from_another_state_is_illegal(storage: Storage, order: Order, status: str) -> None:
     """A step that may not leave the present state names it and changes nothing."""
     for leaves in (("shipped",), ()):
         with pytest.raises(IllegalTransition) as raised:
@@ -165,9 +162,7 @@ def test_a_step_and_metadata_are_one_change(storage: Storage, order: Order, stat
 def test_a_step_at_an_expected_version(storage: Storage, order: Order, status: str) -> None:
     """Another version refuses a step, the expected one takes it."""
     with pytest.raises(VersionMismatch):
-        storage.change_order(
-            order.user_id, order.order_id, step(status, "pending", versions=WRONG)
-        )
+        storage.change_order(order.user_id, order.order_id, step(status, "pending", versions=WRONG))
     change = step(status, "pending", versions=frozenset({1}))
     assert storage.change_order(order.user_id, order.order_id, change).version == 2
 

@@ -190,9 +190,7 @@ def test_a_change_at_an_expected_version_is_made(storage: Storage) -> None:
 @pytest.mark.parametrize(
     "versions", [WRONG, frozenset(), frozenset({10**40}), frozenset(range(2, 300))]
 )
-def test_a_change_at_another_version_is_refused(
-    storage: Storage, versions: frozenset[int]
-) -> None:
+def test_a_change_at_another_version_is_refused(storage: Storage, versions: frozenset[int]) -> None:
     """A version that is not among the expected ones refuses the change, however these look."""
     user = kept(storage)
     with pytest.raises(VersionMismatch):
@@ -217,9 +215,7 @@ def test_the_errors_of_a_change_have_an_order(storage: Storage) -> None:
     """A version comes before too many pairs, and these before a taken e-mail."""
     kept(storage, email="ann@example.com")
     user = kept(storage)
-    wrong = user_change(
-        email="ANN@example.com", versions=WRONG, metadata=patch(**full(51))
-    )
+    wrong = user_change(email="ANN@example.com", versions=WRONG, metadata=patch(**full(51)))
     with pytest.raises(VersionMismatch):
         storage.change_user(user.user_id, wrong)
     with pytest.raises(TooManyPairs):
