@@ -11,6 +11,8 @@ from chalicelib.idempotency import Created
 from chalicelib.model import Order, User
 from chalicelib.pagination import OrderList, UserList
 
+Headers = dict[str, str | list[str]]
+
 _JSON = "application/json"
 # What belongs to a caller is kept by nobody else, and used again only after asking.
 _REVALIDATED = "private, no-cache"
@@ -38,13 +40,11 @@ def answer(result: Any, request: Request) -> Response:  # noqa: ANN401 - whateve
 
 def lasting(body: object) -> Response:
     """Return a public answer that changes only with a new version of the API."""
-    return Response(
-        _encode(body), {"Content-Type": _JSON, "Cache-Control": "public, max-age=3600"}
-    )
+    return Response(_encode(body), {"Content-Type": _JSON, "Cache-Control": "public, max-age=3600"})
 
 
 def deprecated(body: object, since: int, successor: str) -> Response:
-    """Return the answer of a route that has a `successor`; `since` is in Unix seconds (RFC 9745)."""
+    """Return the answer of a route that has a `successor`, `since` a Unix time (RFC 9745)."""
     response = lasting(body)
     response.headers["Deprecation"] = f"@{since}"
     response.headers["Link"] = f'<{successor}>; rel="successor-version"'
@@ -52,7 +52,7 @@ def deprecated(body: object, since: int, successor: str) -> Response:
 
 
 def _representation(thing: User | Order, request: Request) -> Response:
-    headers = {"ETag": entity_tag(thing.version), "Cache-Control": _REVALIDATED}
+    headers: Headers = {"ETag": entity_tag(thing.version), "Cache-Control": _REVALIDATED}
     condition = request.headers.get("if-none-match")
     reads = request.method in {"GET", "HEAD"}
     if reads and condition is not None and if_none_match(condition, thing.version):
@@ -62,7 +62,7 @@ def _representation(thing: User | Order, request: Request) -> Response:
 
 
 def _page(page: UserList | OrderList, request: Request) -> Response:
-    headers = {"Content-Type": _JSON, "Cache-Control": _UNKEPT}
+    headers: Headers = {"Content-Type": _JSON, "Cache-Control": _UNKEPT}
     if page.next_cursor is not None:
         sent = request.to_original_event()["multiValueQueryStringParameters"] or {}
         given = {name: values[-1] for name, values in sent.items()}
@@ -73,7 +73,7 @@ def _page(page: UserList | OrderList, request: Request) -> Response:
 
 
 def _created(created: Created, request: Request) -> Response:
-    headers = {
+    headers: Headers = {
         "Content-Type": _JSON,
         "Cache-Control": _UNKEPT,
         "Location": _stage_path(request, created.location) + created.location,

@@ -6,6 +6,7 @@ parameters are named for:
 - ``body``: the JSON body as the annotated type,
 - ``query``: the query parameters as the annotated type,
 - ``caller``: who sent the request,
+- ``path``: the pattern of the route that was taken,
 - ``versions``: what If-Match accepts,
 - ``key``: the Idempotency-Key, if there is one.
 
@@ -16,7 +17,7 @@ in, and a route without an entry there cannot be declared.
 import functools
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 from uuid import uuid4
 
@@ -24,7 +25,7 @@ import msgspec
 from chalice.app import Chalice, Request, Response
 
 from chalicelib import answers, ids
-from chalicelib.auth import IAM_CALLER, PERMISSIONS, Admits, Caller, admit, caller_of, context_of
+from chalicelib.auth import IAM_CALLER, PERMISSIONS, Admits, Caller, admit, authorizer_of, caller_of
 from chalicelib.bodies import read_body, read_parameters
 from chalicelib.conditional import if_match
 from chalicelib.cors import Cors
@@ -58,7 +59,7 @@ Answer = dict[str, Any]
 Reader = Callable[[Request, Caller | None], Any]
 
 
-class Api(Chalice):  # type: ignore[misc] - Chalice has no type hints to inherit
+class Api(Chalice):
     """A Chalice application whose every answer keeps the API's conventions."""
 
     def __init__(self, app_name: str, settings: Callable[[], Settings]) -> None:
@@ -92,7 +93,7 @@ class Api(Chalice):  # type: ignore[misc] - Chalice has no type hints to inherit
         except Exception as error:  # noqa: BLE001 - nothing may leave but an answer
             return self.refuse(error, event)
         if answer["statusCode"] >= HTTPStatus.BAD_REQUEST and not _is_problem(answer):
-            return self.refuse(_chalice_error(answer), event)
+            return self.refuse(self._chalice_error(answer, event), event)
         return self._finish(answer, event, request_id)
 
     def refuse(self, error: Exception, event: Event) -> Answer:
@@ -117,9 +118,11 @@ class Api(Chalice):  # type: ignore[misc] - Chalice has no type hints to inherit
         """
         gateway = event.get("requestContext")
         request_context = (
-            dict(gateway) if gateway is not None else {"authorizer": context_of(IAM_CALLER)}
+            dict(gateway) if gateway is not None else {"authorizer": authorizer_of(IAM_CALLER)}
         )
         request_context |= {"httpMethod": method, "resourcePath": path}
+        given = event.get("pathParameters") or {}
+        names = self.routes[path][method].view_args
         single = event.get("queryStringParameters") or {}
         multiple = event.get("multiValueQueryStringParameters")
         answer = self(
@@ -127,7 +130,7 @@ class Api(Chalice):  # type: ignore[misc] - Chalice has no type hints to inherit
                 "headers": event.get("headers"),
                 "multiValueQueryStringParameters": multiple
                 or {name: [value] for name, value in single.items()},
-                "pathParameters": event.get("pathParameters") or {},
+                "pathParameters": {name: str(given.get(name, "")) for name in names},
                 "stageVariables": event.get("stageVariables"),
                 "body": event.get("body"),
                 "isBase64Encoded": event.get("isBase64Encoded", False),
@@ -139,15 +142,17 @@ class Api(Chalice):  # type: ignore[misc] - Chalice has no type hints to inherit
         return {name: answer[name] for name in ("statusCode", "headers", "body")}
 
     def unrouted(self) -> Response:
-        """Answer what no route takes: a preflight, 405 or 404."""
-        request = self.current_request
+        """Answer what no route takes: a preflight, or 405 or 404."""
+        request: Any = self.current_request
         path = "/" + (request.uri_params or {}).get("proxy", "")
         methods = self.paths.methods(path)
-        if not methods:
-            raise ServiceNotFound
-        if request.method != "OPTIONS":
-            raise MethodNotAllowed(request.method, methods)
-        return Response("", self._cors.preflight(request.headers, methods), 204)
+        if request.method != "OPTIONS" or not methods:
+            raise self._no_route(request.method, path)
+        return Response("", {**self._cors.preflight(request.headers, methods)}, 204)
+
+    def _no_route(self, method: str, path: str) -> Problem:
+        methods = self.paths.methods(path)
+        return MethodNotAllowed(method, methods) if methods else ServiceNotFound()
 
     def _operation(self, view: View, admits: Admits) -> View:
         """Wrap a view: who may come in, what it is given, and what becomes of its answer."""
@@ -155,7 +160,7 @@ class Api(Chalice):  # type: ignore[misc] - Chalice has no type hints to inherit
 
         @functools.wraps(view)
         def operate(**path_parameters: str) -> Response:
-            request = self.current_request
+            request: Any = self.current_request
             try:
                 caller = caller_of(request.context.get("authorizer"))
                 given = {name: unquote(value) for name, value in path_parameters.items()}
@@ -168,6 +173,14 @@ class Api(Chalice):  # type: ignore[misc] - Chalice has no type hints to inherit
                 return self._problem(error, request.context["requestId"])
 
         return operate
+
+    def _chalice_error(self, answer: Answer, event: Event) -> Exception:
+        """Return the exception for an error that Chalice answered by itself."""
+        if answer["statusCode"] == HTTPStatus.METHOD_NOT_ALLOWED:
+            request_context = event["requestContext"]
+            path = event.get("path") or request_context["resourcePath"]
+            return self._no_route(request_context["httpMethod"], path)
+        return RuntimeError(answer["body"])
 
     def _problem(self, error: Exception, request_id: str) -> Response:
         """Answer an error; one that is ours is logged with its traceback, and not shown."""
@@ -202,6 +215,7 @@ def _readers(view: View) -> Mapping[str, Reader]:
             request.to_original_event()["multiValueQueryStringParameters"], hints["query"]
         ),
         "caller": lambda _, caller: caller,
+        "path": lambda request, _: request.path,
         "versions": lambda request, _: if_match(request.headers.get("if-match")),
         "key": _read_key,
     }
@@ -214,7 +228,7 @@ def _read_body(request: Request, shape: type[msgspec.Struct]) -> msgspec.Struct:
     if media_type.partition(";")[0].strip().lower() not in accepted:
         raise UnsupportedMediaType(accepted)
     try:
-        raw = request.raw_body
+        raw = cast("bytes", request.raw_body)
     except ValueError:
         raise MalformedJSON from None
     if len(raw) > MAX_BODY_OCTETS:
@@ -243,16 +257,9 @@ def _is_problem(answer: Answer) -> bool:
     return answer["headers"].get("Content-Type") == PROBLEM_TYPE  # type: ignore[no-any-return]
 
 
-def _chalice_error(answer: Answer) -> Exception:
-    """Return the exception for an error that Chalice answered by itself."""
-    if answer["statusCode"] == HTTPStatus.METHOD_NOT_ALLOWED:
-        return MethodNotAllowed("this method", answer["headers"]["Allow"].split(", "))
-    return RuntimeError(answer["body"])
-
-
 def _identify(event: Event, context: Any) -> str:  # noqa: ANN401 - Lambda's context
     """Return the request's id: the gateway's, or else the invocation's."""
-    request_context = event.setdefault("requestContext", {})
+    request_context = event["requestContext"] = event.get("requestContext") or {}
     invocation = getattr(context, "aws_request_id", None)
     request_id: str = request_context.get("requestId") or invocation or str(uuid4())
     request_context["requestId"] = request_id

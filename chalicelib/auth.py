@@ -110,6 +110,11 @@ def context_of(caller: Caller) -> dict[str, str]:
     return context
 
 
+def authorizer_of(caller: Caller) -> dict[str, str]:
+    """Return what `requestContext.authorizer` holds for the caller, the reverse of `caller_of`."""
+    return {"principalId": caller.subject, **context_of(caller)}
+
+
 def admit(admits: Admits, caller: Caller | None, user_id: str | None) -> None:
     """Return when the caller may come in. Raises Unauthenticated, Forbidden, UserNotFound."""
     if admits is Admits.EVERYBODY:

@@ -26,9 +26,7 @@ def if_match(header: str | None) -> Versions:
     if header is None or header.strip() == "*":
         return None
     return frozenset(
-        int(tag)
-        for weak, tag in _tags("If-Match", header)
-        if not weak and _OUR_TAG.fullmatch(tag)
+        int(tag) for weak, tag in _tags("If-Match", header) if not weak and _OUR_TAG.fullmatch(tag)
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-
 UNROUTED = "unrouted"
 """The name of the view that answers what no other route takes."""
 

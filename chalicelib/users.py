@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable
-from typing import Annotated
+from typing import Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from chalicelib import ids
 from chalicelib.auth import Caller
@@ -55,12 +55,10 @@ class UserPatch(Struct, frozen=True, forbid_unknown_fields=True):
     status: UserStatus | UnsetType = UNSET
 
 
-class _Message(Struct, frozen=True):
-    message: Annotated[str, Meta(examples=["User created"])]
-
-
-class UserCreated(User, _Message, frozen=True):
+class UserCreated(User, frozen=True):
     """A new user, beside the message that the founding document's clients read."""
+
+    message: Literal["User created"] = "User created"
 
 
 class UserService:
@@ -94,7 +92,7 @@ class UserService:
             updated_at=ids.timestamp(now),
             version=1,
         )
-        body = UserCreated("User created", *msgspec.structs.astuple(user))
+        body = UserCreated(*msgspec.structs.astuple(user))
         answer = Created(f"{PATH}/{user.user_id}", msgspec.json.encode(body).decode())
         record = key.record(PATH, new, answer, now // 1000) if key else None
         return answer_of(answer, record, self._storage.create_user(user, record, now // 1000))

@@ -7,11 +7,15 @@ behind a gateway that behaves as API Gateway does.
 
 import os
 import sys
+import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import NoReturn
 
 import chalice.local
 import click
+from chalice.app import Chalice
+from chalice.config import Config
+from chalice.local import LocalDevServer
 
 from chalicelib.api import Api
 from chalicelib.settings import Settings, SettingsError
@@ -34,12 +38,15 @@ def prepare(app: Api, settings: Settings, arguments: Sequence[str] = tuple(sys.a
         except SettingsError as error:
             raise click.ClickException(f"Nothing was made: {error}") from None
 
-    def create_local_server(_app: Api, config: Any, host: str, port: int) -> Any:  # noqa: ANN401
+    def create_local_server(
+        app_obj: Chalice, config: Config, host: str, port: int
+    ) -> LocalDevServer:
         """Stand in for chalice.local.create_local_server."""
+        del app_obj
         try:
             environment = LocalEnvironment(os.environ, host)
         except LocalEnvironmentError as error:
-            raise click.ClickException(str(error)) from None
+            _stop(str(error))
         os.environ.update(environment.variables)
         for name in environment.unset:
             os.environ.pop(name, None)
@@ -48,3 +55,11 @@ def prepare(app: Api, settings: Settings, arguments: Sequence[str] = tuple(sys.a
         return server
 
     chalice.local.create_local_server = create_local_server
+
+
+def _stop(reason: str) -> NoReturn:
+    """End the command: with autoreload it waits for a thread, which cannot end it by raising."""
+    if threading.current_thread() is threading.main_thread():
+        raise click.ClickException(reason)
+    click.echo(f"Error: {reason}", err=True)
+    os._exit(1)

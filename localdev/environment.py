@@ -65,7 +65,7 @@ class LocalEnvironment:
         """Return what to tell the person who started the server."""
         url = f"http://{self._host}:{port}"
         who = "callers need a token: make token" if self.closed else "every caller is administrator"
-        token = " -H \"Authorization: Bearer $TOKEN\"" if self.closed else ""
+        token = ' -H "Authorization: Bearer $TOKEN"' if self.closed else ""
         lines = [
             "",
             "  User Management API",

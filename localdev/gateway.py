@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 import base64
 import time
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
@@ -18,7 +17,7 @@ from chalice.local import (
 )
 
 from chalicelib.api import Answer, Api, Event
-from chalicelib.auth import Caller, context_of
+from chalicelib.auth import Caller, authorizer_of
 from chalicelib.problems import Forbidden, Unauthenticated
 
 LOCAL_CALLER = Caller(subject=" local", is_admin=True)
@@ -55,9 +54,7 @@ class LocalGateway:
     def _authorize(self, event: Event, context: LambdaContext) -> Exception | None:
         """Let the event carry its caller, or return what keeps it out."""
         if not self._closed:
-            event["requestContext"]["authorizer"] = context_of(LOCAL_CALLER) | {
-                "principalId": LOCAL_CALLER.subject
-            }
+            event["requestContext"]["authorizer"] = authorizer_of(LOCAL_CALLER)
             return None
         try:
             self._authorizer.authorize(event["path"], event, context)

@@ -5,6 +5,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from chalice.app import Chalice
+from chalice.config import Config
 from chalice.local import CustomLocalChalice, LocalChalice, LocalDevServer, ThreadedHTTPServer
 
 from chalicelib.api import Answer
@@ -18,17 +20,18 @@ _IDLE_SECONDS = 75
 _NO_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
-class _Server(ThreadedHTTPServer):  # type: ignore[misc] - Chalice has no type hints
+class _Server(ThreadedHTTPServer):
     request_queue_size = 256
 
 
-def open_server(gateway: LocalGateway, config: Any, host: str, port: int) -> Any:  # noqa: ANN401
+def open_server(gateway: LocalGateway, config: Config, host: str, port: int) -> LocalDevServer:
     """Return Chalice's local server with `gateway` behind its socket."""
     # As Chalice's own does: requests of several threads must not see each other.
     CustomLocalChalice.__bases__ = (LocalChalice, gateway.app.__class__)
-    gateway.app.__class__ = CustomLocalChalice
-    handler = functools.partial(_Handler, gateway=gateway)
-    return LocalDevServer(gateway.app, config, host, port, handler, _Server)
+    chalice_app: Chalice = gateway.app
+    chalice_app.__class__ = CustomLocalChalice
+    handler: Any = functools.partial(_Handler, gateway=gateway)
+    return LocalDevServer(chalice_app, config, host, port, handler, _Server)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -36,6 +39,8 @@ class _Handler(BaseHTTPRequestHandler):
     # Without this, Nagle's algorithm and delayed acknowledgements cost 44 ms a request.
     disable_nagle_algorithm = True
     wbufsize = -1
+    server_version = "chalice-local"
+    sys_version = ""
     timeout = _IDLE_SECONDS
 
     def __init__(
@@ -104,9 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise BadRequest("The body is shorter than announced.")
         return octets
 
-    def send_error(
-        self, code: int, message: str | None = None, explain: str | None = None
-    ) -> None:
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse what is no request of HTTP/1.1: the standard library's page is not ours."""
         del explain
         if code == HTTPStatus.NOT_IMPLEMENTED:
@@ -117,6 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, problem: Problem) -> None:
         """Answer a request that cannot be read, after which the connection is of no use."""
         self.close_connection = True
+        self.request_version = self.protocol_version
         method = getattr(self, "command", None) or "GET"
         event = self._gateway.event(method, "/", [], b"")
         self._send(self._gateway.app.refuse(problem, event))
