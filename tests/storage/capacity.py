@@ -5,6 +5,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from chalicelib.problems import Problem
 from chalicelib.storage.base import UserQuery
 from chalicelib.storage.dynamodb import DynamoDBStorage
 from tests.engines import Engines, environment
+from tests.storage.conftest import a_table
 from tests.storage.operations import OPERATIONS, Operation, set_up
 from tests.storage.wire import Wire
 
@@ -35,6 +37,27 @@ class Cost(NamedTuple):
     reads: float
     writes: float
     ruled: bool
+
+
+def measured(ministack: str, dynamodb_local: str, use: Callable[[str], None]) -> list[Cost]:
+    """Return what each operation costs; `use` points the AWS variables at an endpoint.
+
+    ministack counts what transactions and indexes consume as DynamoDB does, where DynamoDB Local
+    counts twice; but it does not count how much a Query reads, so that is asked of the latter.
+    """
+    costs = []
+    for operation in [*OPERATIONS, SHARDED]:
+        shards = 4 if operation is SHARDED else 1
+        use(ministack)
+        with a_table() as table:
+            cost = measure(table, operation, shards=shards)
+        if "Query" in cost.requests:
+            use(dynamodb_local)
+            with a_table() as table:
+                reads = measure(table, operation, shards=shards).reads
+            cost = cost._replace(reads=reads)
+        costs.append(cost)
+    return costs
 
 
 def measure(table: str, operation: Operation, *, shards: int = 1) -> Cost:
@@ -85,15 +108,13 @@ def committed() -> str:
 
 
 def main() -> None:
-    """Measure on ministack and write the table into the document."""
-    from tests.storage.conftest import a_table  # noqa: PLC0415 - the fixtures' own helper
-
+    """Measure, and write the table into the document."""
     with Engines() as engines:
-        os.environ.update(environment(engines.url("ministack")))
-        costs = []
-        for operation in [*OPERATIONS, SHARDED]:
-            with a_table() as table:
-                costs.append(measure(table, operation, shards=4 if operation is SHARDED else 1))
+        costs = measured(
+            engines.url("ministack"),
+            engines.url("dynamodb-local"),
+            lambda endpoint: os.environ.update(environment(endpoint)),
+        )
     head, _, rest = DOCUMENT.read_text().partition(BEGIN)
     DOCUMENT.write_text(f"{head}{BEGIN}{table_of(costs)}{END}{rest.partition(END)[2]}")
     sys.stdout.write(table_of(costs))

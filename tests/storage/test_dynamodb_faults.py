@@ -57,7 +57,7 @@ class Table:
         self._client.close()
 
 
-def outcome_of(act: Callable[[], Any]) -> Any:  # noqa: ANN401
+def outcome_of(act: Callable[[], Any]) -> Any:
     """Return what `act` returns, or the kind of problem that it raises."""
     try:
         return act()

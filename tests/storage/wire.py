@@ -17,7 +17,8 @@ class Wire:
     """A maker of clients whose requests are noted, and answered by `fault` where that is due.
 
     `capacity` has the units that each request consumed, by its number; those that were refused are
-    not in it, since neither DynamoDB nor the emulator tells. `fault` is due for the requests numbered in `due`, counted from 0 since the last `reset`.
+    not in it, since neither DynamoDB nor the emulator tells. `fault` is due for the requests
+    numbered in `due`, counted from 0 since the last `reset`.
     """
 
     def __init__(self) -> None:
@@ -26,7 +27,7 @@ class Wire:
         self.fault: Fault | None = None
         self.due: range | tuple[int, ...] = ()
 
-    def __call__(self, budget: float) -> Any:  # noqa: ANN401
+    def __call__(self, budget: float) -> Any:
         """Return a client, as `make_client` does."""
         client = make_client(budget)
         events = client.meta.events
