@@ -51,6 +51,8 @@ def new_storage(
     engine: str, engines: Engines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MakeStorage]:
     """Make an empty storage, of which the one before may no longer be used."""
+    # Making a client takes as long as a test, so a test that makes many storages has only one.
+    clients: list[Any] = []
     with contextlib.ExitStack() as stack:
 
         def make(**options: Any) -> Storage:
@@ -64,9 +66,11 @@ def new_storage(
                 return _open(stack, url)
             for name, value in environment(url_of(engines, engine)).items():
                 monkeypatch.setenv(name, value)
-            client = make_client if engine == "ministack" else dynamodb_local_client
-            table = stack.enter_context(a_table())
-            storage = DynamoDBStorage(table, client=client, **options)
+            if not clients:
+                clients.append(_CLIENTS[engine](8))
+                stack.callback(clients[0].close)
+            table = stack.enter_context(a_table(clients[0]))
+            storage = DynamoDBStorage(table, client=lambda _budget: clients[0], **options)
             stack.callback(storage.close)
             return storage
 
@@ -85,8 +89,10 @@ def emulator(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
     """Make an empty table on ministack, which the AWS variables point at, and return its name."""
     for name, value in environment(url_of(engines, "ministack")).items():
         monkeypatch.setenv(name, value)
-    with a_table() as table:
+    client = boto3.client("dynamodb")
+    with a_table(client) as table:
         yield table
+    client.close()
 
 
 def url_of(engines: Engines, name: str) -> str:
@@ -100,16 +106,14 @@ def url_of(engines: Engines, name: str) -> str:
 
 
 @contextlib.contextmanager
-def a_table() -> Iterator[str]:
+def a_table(client: Any) -> Iterator[str]:
     """Make a table, and delete it in the end."""
     name = f"users-{secrets.token_hex(8)}"
-    client = boto3.client("dynamodb")
     create_table(client, name, ttl=True, point_in_time_recovery=False, deletion_protection=False)
     try:
         yield name
     finally:
         client.delete_table(TableName=name)
-        client.close()
 
 
 def dynamodb_local_client(budget: float) -> Any:
@@ -133,6 +137,9 @@ def dynamodb_local_client(budget: float) -> Any:
     client.meta.events.register("before-parameter-build.dynamodb.UpdateItem", remember)
     client.meta.events.register("after-call.dynamodb.UpdateItem", hand_back)
     return client
+
+
+_CLIENTS = {"ministack": make_client, "dynamodb-local": dynamodb_local_client}
 
 
 def _open(stack: contextlib.ExitStack, url: str) -> Storage:
