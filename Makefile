@@ -12,7 +12,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help local local-auth token test test-all lint format clean
+.PHONY: help local local-auth token migrate test test-all lint format clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -23,6 +23,8 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
+# Chalice restarts when any file changes, bytecode that it has just caused to be written included.
+local local-auth: export PYTHONDONTWRITEBYTECODE = 1
 local: $(INSTALLED) ## Serve the API on this machine, open, on an embedded database (PORT=8000)
 	@$(BIN)/chalice local --port $(PORT)
 
@@ -31,6 +33,9 @@ local-auth: $(INSTALLED) ## The same, closed: callers need a token
 
 token: $(INSTALLED) ## Print a token for the closed server (SUB=<user_id> ROLE=admin)
 	@$(BIN)/python -m localdev.token --sub '$(SUB)' $(if $(ROLE),--role '$(ROLE)')
+
+migrate: $(INSTALLED) ## Bring the PostgreSQL database of STORAGE_URL to the present schema
+	$(BIN)/alembic upgrade head
 
 test: $(INSTALLED) ## Run the tests
 	$(BIN)/python -m pytest -m "not slow"

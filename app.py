@@ -215,7 +215,7 @@ if TYPE_CHECKING:
     dynamodb.query()
 
 if settings().is_lambda:
-    settings().check_authentication()
+    settings().check()
 
 if settings().is_chalice_command:
     import localdev

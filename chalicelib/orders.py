@@ -148,7 +148,7 @@ class OrderService:
         page = self._storage.list_orders(
             user_id, Query(status=query.status, **self._cursors.bounds(path, query))
         )
-        return OrderList(page.things, self._cursors.next(path, query, page.position))
+        return OrderList(*self._cursors.page(path, query, page, lambda order: order.order_id))
 
     def _admit(self, caller: Caller, user_id: str) -> None:
         """Keep a deleted user's orders to administrators: its token may still be good."""

@@ -155,7 +155,7 @@ class UserService:
                 **self._cursors.bounds(PATH, query),
             )
         )
-        return UserList(page.things, self._cursors.next(PATH, query, page.position))
+        return UserList(*self._cursors.page(PATH, query, page, lambda user: user.user_id))
 
     def _change(self, caller: Caller, user_id: str, change: UserChange) -> User:
         if change.status is not UNSET and not caller.is_admin:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 CHALICE = Path(sys.executable).with_name("chalice")
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 240
 
 
 class Server(NamedTuple):
