@@ -14,8 +14,8 @@ import boto3
 from chalicelib.problems import Problem
 from chalicelib.storage.base import UserQuery
 from chalicelib.storage.dynamodb import DynamoDBStorage
-from tests.engines import Engines, environment
-from tests.storage.conftest import a_table
+from localdev.engines import Engines, environment
+from tests.conftest import a_table
 from tests.storage.operations import OPERATIONS, Operation, set_up
 from tests.storage.wire import Wire
 

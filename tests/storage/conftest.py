@@ -1,13 +1,11 @@
 """Every case of the contract runs on every engine; here is how each of them is had, empty."""
 
 import contextlib
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from sqlalchemy import create_engine
 
@@ -15,9 +13,9 @@ from chalicelib.storage import open_storage
 from chalicelib.storage.base import Storage
 from chalicelib.storage.dynamodb import DynamoDBStorage
 from chalicelib.storage.dynamodb_requests import make_client
-from chalicelib.storage.dynamodb_table import create_table
 from chalicelib.storage.sql_schema import METADATA
-from tests.engines import Engines, Missing, environment
+from localdev.engines import Engines, environment
+from tests.conftest import a_table, url_of
 
 ENGINES = ("memory", "sqlite", "postgresql", "ministack", "dynamodb-local")
 
@@ -27,13 +25,6 @@ NEWER_THAN_DYNAMODB_LOCAL = {
 }
 
 MakeStorage = Callable[..., Any]
-
-
-@pytest.fixture(scope="session")
-def engines() -> Iterator[Engines]:
-    """Run the servers that this session needs, each when it is first needed."""
-    with Engines() as running:
-        yield running
 
 
 @pytest.fixture(params=ENGINES)
@@ -82,38 +73,6 @@ def storage(new_storage: MakeStorage) -> Storage:
     """Make an empty storage."""
     made: Storage = new_storage()
     return made
-
-
-@pytest.fixture
-def emulator(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Make an empty table on ministack, which the AWS variables point at, and return its name."""
-    for name, value in environment(url_of(engines, "ministack")).items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("dynamodb")
-    with a_table(client) as table:
-        yield table
-    client.close()
-
-
-def url_of(engines: Engines, name: str) -> str:
-    """Return the engine's address; skip the test without it, or fail where all have to run."""
-    try:
-        return engines.url(name)
-    except Missing as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
-
-
-@contextlib.contextmanager
-def a_table(client: Any) -> Iterator[str]:
-    """Make a table, and delete it in the end."""
-    name = f"users-{secrets.token_hex(8)}"
-    create_table(client, name, ttl=True, point_in_time_recovery=False, deletion_protection=False)
-    try:
-        yield name
-    finally:
-        client.delete_table(TableName=name)
 
 
 def dynamodb_local_client(budget: float) -> Any:

@@ -1,7 +1,7 @@
-"""Servers of the storage engines, for tests: each started when first asked for, ended at the end.
+"""Servers of the storage engines on this machine: started when asked for, ended afterwards.
 
 `tests/install-emulators` installs those that are not on PATH. Every server listens on the loopback
-address only.
+address only, and what it holds goes with it.
 """
 
 import contextlib
@@ -86,7 +86,7 @@ def dynamodb_local() -> Iterator[str]:
     if shutil.which("java") is None:
         raise Missing("DynamoDB Local needs Java, which is not on PATH")
     port = _free_port()
-    command = [
+    command: list[str | Path] = [
         "java",
         f"-Dport={port}",
         "-Dorg.eclipse.jetty.LEVEL=WARN",
