@@ -3,6 +3,7 @@
 PORT ?= 8000
 SUB ?= local-admin
 ROLE ?=
+STORAGE ?=
 
 # The newest Python that Lambda runs; deploying needs 3.12 or later, all else works on 3.11 too.
 PYTHON ?= $(shell for python in python3.13 python3.14 python3.12 python3.11 python3; do \
@@ -26,8 +27,9 @@ $(INSTALLED): requirements.txt requirements-dev.txt requirements-docs.txt
 
 # Chalice restarts when any file changes, bytecode that it has just caused to be written included.
 local local-auth: export PYTHONDONTWRITEBYTECODE = 1
-local: $(INSTALLED) ## Serve the API on this machine, open, on an embedded database (PORT=8000)
-	@$(BIN)/chalice local --port $(PORT)
+local: $(INSTALLED) ## Serve the API on this machine, open (PORT=8000, STORAGE=dynamodb or postgresql)
+	@$(if $(filter dynamodb,$(STORAGE)),PYTHON=$(abspath $(BIN)/python) tests/install-emulators ministack)
+	@$(if $(STORAGE),$(BIN)/python -m localdev.serve $(STORAGE),$(BIN)/chalice local) --port $(PORT)
 
 local-auth: $(INSTALLED) ## The same, closed: callers need a token
 	@LOCAL_AUTH=closed $(BIN)/chalice local --port $(PORT)

@@ -1,7 +1,7 @@
-"""Servers of the storage engines, for tests: each started when first asked for, ended at the end.
+"""Servers of the storage engines on this machine: started when asked for, ended afterwards.
 
 `tests/install-emulators` installs those that are not on PATH. Every server listens on the loopback
-address only.
+address only, and what it holds goes with it.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).parent.parent
 EMULATORS = ROOT / ".emulators"
@@ -37,10 +37,12 @@ class Engines:
         self._stack = contextlib.ExitStack()
         self._running: dict[str, str] = {}
 
-    def __enter__(self) -> "Engines":
+    def __enter__(self) -> Self:
+        """Return itself; nothing is started yet."""
         return self
 
     def __exit__(self, *_: object) -> None:
+        """End what was started."""
         self._stack.close()
 
     def url(self, name: str) -> str:
@@ -65,7 +67,7 @@ def environment(endpoint: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def ministack() -> Iterator[str]:
-    """Emulated AWS; yields its endpoint."""
+    """Run emulated AWS; yields its endpoint."""
     if not _MINISTACK.exists():
         raise Missing(f"ministack is not installed: {_INSTALL}")
     port = _free_port()
@@ -78,13 +80,13 @@ def ministack() -> Iterator[str]:
 
 @contextlib.contextmanager
 def dynamodb_local() -> Iterator[str]:
-    """AWS's own DynamoDB Local, in memory; yields its endpoint."""
+    """Run AWS's own DynamoDB Local, in memory; yields its endpoint."""
     if not _DYNAMODB_LOCAL.exists():
         raise Missing(f"DynamoDB Local is not installed: {_INSTALL}")
     if shutil.which("java") is None:
         raise Missing("DynamoDB Local needs Java, which is not on PATH")
     port = _free_port()
-    command = [
+    command: list[str | Path] = [
         "java",
         f"-Dport={port}",
         "-Dorg.eclipse.jetty.LEVEL=WARN",
@@ -101,7 +103,7 @@ def dynamodb_local() -> Iterator[str]:
 
 @contextlib.contextmanager
 def postgresql() -> Iterator[str]:
-    """A fresh PostgreSQL with an empty database; yields the URL of storage."""
+    """Run a fresh PostgreSQL with an empty database; yields the URL of storage."""
     if shutil.which("initdb") is None or shutil.which("postgres") is None:
         raise Missing("PostgreSQL's initdb and postgres are not on PATH")
     port = _free_port()
