@@ -13,15 +13,16 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help local local-auth token migrate test test-all lint format clean
+.PHONY: help local local-auth token migrate openapi release-openapi tools test test-all lint format clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-$(INSTALLED): requirements.txt requirements-dev.txt
+$(INSTALLED): requirements.txt requirements-dev.txt requirements-docs.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed, 3.13 preferred: see .python-version"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-docs.txt
 	@touch $@
 
 # Chalice restarts when any file changes, bytecode that it has just caused to be written included.
@@ -39,6 +40,15 @@ token: $(INSTALLED) ## Print a token for the closed server (SUB=<user_id> ROLE=a
 migrate: $(INSTALLED) ## Bring the PostgreSQL database of STORAGE_URL to the present schema
 	$(BIN)/alembic upgrade head
 
+openapi: $(INSTALLED) ## Write docs/openapi.json
+	@$(BIN)/python -m localdev.document
+
+release-openapi: $(INSTALLED) ## The same, and promise it: later changes are held against it
+	@$(BIN)/python -m localdev.document --released
+
+tools: $(INSTALLED) ## Install the outsiders' tools that the tests of the document use
+	@PYTHON=$(BIN)/python tests/install-tools
+
 test: $(INSTALLED) ## Run the tests
 	$(BIN)/python -m pytest -m "not slow"
 
@@ -55,4 +65,4 @@ format: $(INSTALLED) ## Put the code into its style
 	$(BIN)/ruff format .
 
 clean: ## Remove what the commands made, but no data
-	rm -rf .venv build vendor .chalice/deployments .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .tools build vendor .chalice/deployments .mypy_cache .pytest_cache .ruff_cache .hypothesis

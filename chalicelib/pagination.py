@@ -60,7 +60,11 @@ class ListQuery(Struct, frozen=True, kw_only=True):
         ),
     ] = "desc"
     cursor: Annotated[
-        str | None, Meta(description="The `next_cursor` of the page before this one.")
+        str | None,
+        Meta(
+            description="The `next_cursor` of the page before this one.",
+            extra={"rule": "the 'next_cursor' of an earlier answer"},
+        ),
     ] = None
     created_after: Annotated[
         _Time | None, Meta(description="Only what was created later than this (RFC 3339).")
@@ -76,13 +80,13 @@ class UserListQuery(ListQuery, frozen=True, kw_only=True):
     email: Annotated[
         Email | None, Meta(description="Only the user with this address, in any case.")
     ] = None
-    status: UserStatus | None = None
+    status: Annotated[UserStatus | None, Meta(description="Only users with this status.")] = None
 
 
 class OrderListQuery(ListQuery, frozen=True, kw_only=True):
     """The query parameters of the list of a user's orders."""
 
-    status: OrderStatus | None = None
+    status: Annotated[OrderStatus | None, Meta(description="Only orders with this status.")] = None
 
 
 NextCursor = Annotated[

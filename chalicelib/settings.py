@@ -15,6 +15,8 @@ from chalicelib.secrets import read_parameter
 _JWKS_URL = re.compile(
     r"(https://[A-Za-z0-9.-]+(:[0-9]{1,5})?|http://127\.0\.0\.1:[0-9]{1,5})(/[!-~]*)?"
 )
+# Written into a page and its Content-Security-Policy: nothing that could end either of them.
+_RENDERER_URL = re.compile(r"(https://[A-Za-z0-9.-]+(:[0-9]{1,5})?)?(/[A-Za-z0-9._~@-]+)*")
 
 
 class SettingsError(Exception):
@@ -71,6 +73,17 @@ class Settings:
                     " without a path, separated by spaces."
                 )
         return origins
+
+    @cached_property
+    def docs_renderer_url(self) -> str | None:
+        """Where the page at /docs gets its renderer: a folder; None for the public one."""
+        url = self._environment.get("DOCS_RENDERER_URL") or None
+        if url is not None and not _RENDERER_URL.fullmatch(url):
+            raise SettingsError(
+                "DOCS_RENDERER_URL must be an https:// address or a path such as /docs/renderer,"
+                f" not {url!r}."
+            )
+        return url
 
     @cached_property
     def auth_issuer(self) -> str:

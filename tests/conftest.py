@@ -1,4 +1,4 @@
-"""What tests of several folders share: the servers of storage engines."""
+"""What all tests share: the servers of storage engines, and what the whole run has to show."""
 
 import contextlib
 import os
@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib.storage.dynamodb_table import create_table
 from localdev.engines import Engines, Missing, environment
+from tests.openapi_recorder import recorder
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +51,18 @@ def a_table(client: Any) -> Iterator[str]:
         yield name
     finally:
         client.delete_table(TableName=name)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail a whole run that has not seen every documented answer; a part of the tests need not."""
+    is_whole = session.config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    is_chosen = session.config.option.keyword or session.config.option.collectonly
+    if exitstatus == pytest.ExitCode.OK and is_whole and not is_chosen and recorder().unseen:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List the documented answers that no test has seen in a whole run."""
+    if terminalreporter.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        for answer in recorder().unseen:
+            terminalreporter.write_line(f"No test has seen: {answer}", red=True)
