@@ -24,6 +24,9 @@ NEWER_THAN_DYNAMODB_LOCAL = {
     "test_a_value_of_metadata_may_be_empty": "empty strings came to DynamoDB in May 2020",
 }
 
+# The emulators share this machine with a hundred threads at once, and with other work.
+_BUDGET = 60
+
 MakeStorage = Callable[..., Any]
 
 
@@ -58,10 +61,12 @@ def new_storage(
             for name, value in environment(url_of(engines, engine)).items():
                 monkeypatch.setenv(name, value)
             if not clients:
-                clients.append(_CLIENTS[engine](8))
+                clients.append(_CLIENTS[engine](_BUDGET))
                 stack.callback(clients[0].close)
             table = stack.enter_context(a_table(clients[0]))
-            storage = DynamoDBStorage(table, client=lambda _budget: clients[0], **options)
+            storage = DynamoDBStorage(
+                table, client=lambda _budget: clients[0], budget=_BUDGET, **options
+            )
             stack.callback(storage.close)
             return storage
 
