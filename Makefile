@@ -13,7 +13,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help local local-auth token migrate openapi release-openapi tools test test-all lint format clean
+.PHONY: help local local-auth token migrate openapi release-openapi emulators tools test test-all lint format clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -46,8 +46,11 @@ openapi: $(INSTALLED) ## Write docs/openapi.json
 release-openapi: $(INSTALLED) ## The same, and promise it: later changes are held against it
 	@$(BIN)/python -m localdev.document --released
 
+emulators: $(INSTALLED) ## Install the emulators that the tests and make local STORAGE=dynamodb use
+	@PYTHON=$(abspath $(BIN)/python) tests/install-emulators
+
 tools: $(INSTALLED) ## Install the outsiders' tools that the tests of the document use
-	@PYTHON=$(BIN)/python tests/install-tools
+	@PYTHON=$(abspath $(BIN)/python) tests/install-tools
 
 test: $(INSTALLED) ## Run the tests
 	$(BIN)/python -m pytest -m "not slow"
@@ -65,4 +68,4 @@ format: $(INSTALLED) ## Put the code into its style
 	$(BIN)/ruff format .
 
 clean: ## Remove what the commands made, but no data
-	rm -rf .venv .tools build vendor .chalice/deployments .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .emulators .tools build vendor .chalice/deployments .mypy_cache .pytest_cache .ruff_cache .hypothesis

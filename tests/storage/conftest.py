@@ -17,7 +17,14 @@ from chalicelib.storage.sql_schema import METADATA
 from localdev.engines import Engines, environment
 from tests.conftest import a_table, url_of
 
-ENGINES = ("memory", "sqlite", "postgresql", "ministack", "dynamodb-local")
+ENGINES = (
+    "memory",
+    "sqlite",
+    "postgresql",
+    "ministack",
+    # The stricter of the two judges of DynamoDB's expressions, and the slower one.
+    pytest.param("dynamodb-local", marks=pytest.mark.slow),
+)
 
 # AWS's DynamoDB Local as it comes in the npm package is of January 2020.
 NEWER_THAN_DYNAMODB_LOCAL = {
