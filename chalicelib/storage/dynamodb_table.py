@@ -1,0 +1,95 @@
+"""The DynamoDB table: what it has to look like, and how it is made."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.storage.dynamodb_items import INDEX, TIME_TO_LIVE
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_KEY = [
+    {"AttributeName": "PK", "KeyType": "HASH"},
+    {"AttributeName": "SK", "KeyType": "RANGE"},
+]
+_INDEX_KEY = [
+    {"AttributeName": "GSI1PK", "KeyType": "HASH"},
+    {"AttributeName": "GSI1SK", "KeyType": "RANGE"},
+]
+_SECONDS_BETWEEN_LOOKS = 1
+_MOST_LOOKS = 300
+
+
+def create_table(
+    client: "DynamoDBClient",
+    name: str,
+    *,
+    ttl: bool,
+    point_in_time_recovery: bool,
+    deletion_protection: bool,
+) -> None:
+    """Make the table `name` unless it is there, wait until it can be used, and switch on options.
+
+    An option that is not asked for is left as it is, so that the command never takes protection
+    away. Raises ValueError where a table of this name has another shape
+    (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html).
+    """
+    with suppress(client.exceptions.ResourceInUseException):
+        client.create_table(**_definition(name, deletion_protection=deletion_protection))
+    client.get_waiter("table_exists").wait(
+        TableName=name,
+        WaiterConfig={"Delay": _SECONDS_BETWEEN_LOOKS, "MaxAttempts": _MOST_LOOKS},
+    )
+    table = client.describe_table(TableName=name)["Table"]
+    _check(name, table)
+    if deletion_protection and not table.get("DeletionProtectionEnabled"):
+        client.update_table(TableName=name, DeletionProtectionEnabled=True)
+    if ttl:
+        _enable_ttl(client, name)
+    if point_in_time_recovery:
+        client.update_continuous_backups(
+            TableName=name,
+            PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+        )
+
+
+def _definition(name: str, *, deletion_protection: bool) -> dict[str, Any]:
+    return {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": _KEY,
+        "AttributeDefinitions": [
+            {"AttributeName": key["AttributeName"], "AttributeType": "S"}
+            for key in _KEY + _INDEX_KEY
+        ],
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": INDEX,
+                "KeySchema": _INDEX_KEY,
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        "DeletionProtectionEnabled": deletion_protection,
+    }
+
+
+def _check(name: str, table: Mapping[str, Any]) -> None:
+    indexes = {
+        index["IndexName"]: index["KeySchema"] for index in table.get("GlobalSecondaryIndexes", ())
+    }
+    if table["KeySchema"] != _KEY or indexes.get(INDEX) != _INDEX_KEY:
+        raise ValueError(
+            f"The table {name!r} exists with other keys or without the index {INDEX!r};"
+            " choose another name."
+        )
+
+
+def _enable_ttl(client: "DynamoDBClient", name: str) -> None:
+    # DynamoDB refuses to enable what is enabled.
+    present = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    if present.get("TimeToLiveStatus") not in {"ENABLED", "ENABLING"}:
+        client.update_time_to_live(
+            TableName=name,
+            TimeToLiveSpecification={"Enabled": True, "AttributeName": TIME_TO_LIVE},
+        )
