@@ -6,8 +6,6 @@ behind a gateway that behaves as API Gateway does.
 """
 
 import os
-import sys
-from collections.abc import Sequence
 
 import chalice.local
 import click
@@ -16,7 +14,9 @@ from chalice.config import Config
 from chalice.local import LocalDevServer
 
 from chalicelib.api import Api
-from chalicelib.settings import Settings, SettingsError
+from deployment.checks import check
+from deployment.errors import DeploymentError
+from deployment.stages import Stage
 from localdev.environment import LocalEnvironment, LocalEnvironmentError
 from localdev.gateway import LocalGateway
 from localdev.server import open_server
@@ -24,16 +24,17 @@ from localdev.server import open_server
 _SHIPPING_COMMANDS = frozenset({"deploy", "package"})
 
 
-def prepare(app: Api, settings: Settings, arguments: Sequence[str] = tuple(sys.argv[1:])) -> None:
+def prepare(app: Api) -> None:
     """Adapt Chalice's command line, which is about to use `app`.
 
     Raises click.ClickException, which Chalice prints as one sentence, where the command would
-    ship an application that does not know whom to trust.
+    ship an application that cannot run in Lambda, or does not know whom to trust.
     """
-    if _SHIPPING_COMMANDS.intersection(arguments):
+    command = click.get_current_context(silent=True)
+    if command is not None and command.info_name in _SHIPPING_COMMANDS:
         try:
-            settings.check_authentication()
-        except SettingsError as error:
+            check(Stage(command.params["stage"]))
+        except DeploymentError as error:
             raise click.ClickException(f"Nothing was made: {error}") from None
 
     def create_local_server(
