@@ -14,6 +14,7 @@ from chalice.config import Config
 from chalice.local import LocalDevServer
 
 from chalicelib.api import Api
+from deployment import bundle
 from deployment.checks import check
 from deployment.errors import DeploymentError
 from deployment.stages import Stage
@@ -33,9 +34,11 @@ def prepare(app: Api) -> None:
     command = click.get_current_context(silent=True)
     if command is not None and command.info_name in _SHIPPING_COMMANDS:
         try:
-            check(Stage(command.params["stage"]))
+            stage = Stage(command.params["stage"])
+            check(stage)
         except DeploymentError as error:
             raise click.ClickException(f"Nothing was made: {error}") from None
+        bundle.prepare(stage.root)
 
     def create_local_server(
         app_obj: Chalice, config: Config, host: str, port: int
