@@ -97,15 +97,15 @@ def create_order(user_id: str, body: NewOrder, key: IdempotencyKey | None) -> Cr
 
 
 @app.route("/users/{user_id}/orders", authorizer=tokens)
-def get_user_orders(user_id: str, query: OrderListQuery) -> OrderList:
+def get_user_orders(caller: Caller, user_id: str, query: OrderListQuery) -> OrderList:
     """List a user's orders."""
-    return orders().list(user_id, query)
+    return orders().list(caller, user_id, query)
 
 
 @app.route("/users/{user_id}/orders/{order_id}", authorizer=tokens)
-def get_order_details(user_id: str, order_id: str) -> Order:
+def get_order_details(caller: Caller, user_id: str, order_id: str) -> Order:
     """Retrieve an order."""
-    return orders().get(user_id, order_id)
+    return orders().get(caller, user_id, order_id)
 
 
 @app.route("/users/{user_id}/orders/{order_id}", methods=["PATCH"], authorizer=tokens)

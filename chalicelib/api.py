@@ -121,6 +121,8 @@ class Api(Chalice):
             dict(gateway) if gateway is not None else {"authorizer": authorizer_of(IAM_CALLER)}
         )
         request_context |= {"httpMethod": method, "resourcePath": path}
+        given = event.get("pathParameters") or {}
+        names = self.routes[path][method].view_args
         single = event.get("queryStringParameters") or {}
         multiple = event.get("multiValueQueryStringParameters")
         answer = self(
@@ -128,7 +130,7 @@ class Api(Chalice):
                 "headers": event.get("headers"),
                 "multiValueQueryStringParameters": multiple
                 or {name: [value] for name, value in single.items()},
-                "pathParameters": event.get("pathParameters") or {},
+                "pathParameters": {name: str(given.get(name, "")) for name in names},
                 "stageVariables": event.get("stageVariables"),
                 "body": event.get("body"),
                 "isBase64Encoded": event.get("isBase64Encoded", False),
@@ -257,7 +259,7 @@ def _is_problem(answer: Answer) -> bool:
 
 def _identify(event: Event, context: Any) -> str:  # noqa: ANN401 - Lambda's context
     """Return the request's id: the gateway's, or else the invocation's."""
-    request_context = event.setdefault("requestContext", {})
+    request_context = event["requestContext"] = event.get("requestContext") or {}
     invocation = getattr(context, "aws_request_id", None)
     request_id: str = request_context.get("requestId") or invocation or str(uuid4())
     request_context["requestId"] = request_id

@@ -6,6 +6,7 @@ member looked at by itself, so that the answer names all that is to be corrected
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -19,6 +20,7 @@ Shape = TypeVar("Shape", bound=Struct)
 # apart as a member of the wrong type.
 _MAX_DEPTH = 4
 
+_MAX_DIGITS = 9
 _SERVERS_OWN = frozenset(
     {"user_id", "order_id", "created_at", "updated_at", "version", "total", "message"}
 )
@@ -45,7 +47,7 @@ def read_body(raw: bytes, shape: type[Shape]) -> Shape:
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
-        if _depth(value) > _MAX_DEPTH:
+        if _is_deeper(value, _MAX_DEPTH):
             raise MalformedJSON("The body is nested deeper than the documented shape.") from None
         found = list(_offences(value, shape, ""))
         raise Invalid(found or [FieldError("", str(error))]) from None
@@ -56,21 +58,31 @@ def read_parameters(values: Mapping[str, Sequence[str]] | None, shape: type[Shap
 
     Raises InvalidParameter for a known one that came twice or has a bad value.
     """
-    known: dict[str, str] = {}
+    known: dict[str, str | int] = {}
+    numbers = _numbers(shape)
     for name in shape.__struct_fields__:
         given = values.get(name) if values else None
         if given:
             if len(given) > 1:
                 raise InvalidParameter(name, "sent only once")
-            known[name] = given[0]
+            (text,) = given
+            is_number = name in numbers and text.isascii() and text.isdigit()
+            known[name] = int(text) if is_number and len(text) <= _MAX_DIGITS else text
     try:
-        return msgspec.convert(known, shape, strict=False)
+        return msgspec.convert(known, shape)
     except msgspec.ValidationError:
         hints = get_type_hints(shape, include_extras=True)
-        for name, text in known.items():
-            if not _converts(text, hints[name], strict=False):
+        for name, value in known.items():
+            if not _converts(value, hints[name]):
                 raise InvalidParameter(name, _rule(hints[name])) from None
         raise
+
+
+@cache
+def _numbers(shape: type[Struct]) -> frozenset[str]:
+    """Return the names of the members that are whole numbers."""
+    hints = get_type_hints(shape, include_extras=True)
+    return frozenset(name for name, hint in hints.items() if _bare(hint) is int)
 
 
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -82,12 +94,11 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _depth(value: object) -> int:
-    if isinstance(value, dict):
-        return 1 + max(map(_depth, value.values()), default=0)
-    if isinstance(value, list):
-        return 1 + max(map(_depth, value), default=0)
-    return 0
+def _is_deeper(value: object, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    members = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(member, levels - 1) for member in members)
 
 
 def _offences(value: Any, hint: Any, pointer: str) -> Iterator[FieldError]:  # noqa: ANN401 - JSON
@@ -162,9 +173,9 @@ def _offence(pointer: str, hint: Any) -> FieldError:  # noqa: ANN401 - an annota
     return FieldError(pointer, f"Must be {_rule(hint)}.")
 
 
-def _converts(value: Any, hint: Any, *, strict: bool = True) -> bool:  # noqa: ANN401 - JSON
+def _converts(value: Any, hint: Any) -> bool:  # noqa: ANN401 - JSON
     try:
-        msgspec.convert(value, hint, strict=strict)
+        msgspec.convert(value, hint)
     except msgspec.ValidationError:
         return False
     return True

@@ -5,22 +5,43 @@ Shape: ``usr_`` or ``ord_`` and 32 lower-case hex digits (RFC 9562 §5.7 without
 
 import re
 import secrets
+import threading
 from datetime import UTC, datetime
 
 USER_PREFIX = "usr_"
 ORDER_PREFIX = "ord_"
 _HEX_DIGITS = 32
+_RANDOM_BITS = 74
+_MAX_STEP = (1 << 32) - 1
 _MAX_MILLISECONDS = (1 << 48) - 1
 
 _USER_ID = re.compile(r"usr_[0-9a-f]{32}")
 _ORDER_ID = re.compile(r"ord_[0-9a-f]{32}")
 
 
-def new_id(prefix: str, milliseconds: int) -> str:
-    """Return an id made at `milliseconds` since the Unix epoch."""
-    random = secrets.randbits(74)
-    value = (milliseconds << 80) | (0x7 << 76) | ((random >> 62) << 64) | (0b10 << 62)
-    return f"{prefix}{value | random & ((1 << 62) - 1):032x}"
+class IdMaker:
+    """Makes ids, those of one millisecond in the order in which they are made (RFC 9562 §6.2)."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._milliseconds = 0
+        self._random = 0
+
+    def __call__(self, prefix: str, milliseconds: int) -> str:
+        """Return a new id, made at `milliseconds` since the Unix epoch."""
+        random = secrets.randbits(_RANDOM_BITS)
+        with self._lock:
+            if milliseconds == self._milliseconds:
+                following = self._random + 1 + (random & _MAX_STEP)
+                random = following if following >> _RANDOM_BITS == 0 else random
+            self._milliseconds, self._random = milliseconds, random
+        high, low = random >> 62, random & ((1 << 62) - 1)
+        value = (milliseconds << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low
+        return f"{prefix}{value:032x}"
+
+
+new_id = IdMaker()
+"""The process's one maker of ids."""
 
 
 def first_id_at(prefix: str, milliseconds: int) -> str:

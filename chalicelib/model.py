@@ -18,12 +18,13 @@ MAX_SAFE_INTEGER = 2**53 - 1
 
 # One printable line: surrounding white space is trimmed away before the text is kept.
 _LINE = r"^\s*[^\s\x00-\x1f\x7f-\x9f](?:[^\x00-\x1f\x7f-\x9f]{0,198}[^\s\x00-\x1f\x7f-\x9f])?\s*$"
+# Python's $ also matches before a last line feed, hence the (?!\n) in these patterns.
 # RFC 5321 §4.1.2 (dot-string local part) and §4.5.3.1 (64, 255 and, for the path, 254 octets).
 _EMAIL = (
     r"^(?=.{3,254}$)(?=[^@]{1,64}@)"
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
-    r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"
+    r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$(?!\n)"
 )
 
 
@@ -136,7 +137,7 @@ class Item(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             min_length=1,
             max_length=100,
-            pattern=r"^[^\x00-\x1f\x7f-\x9f]*$",
+            pattern=r"^[^\x00-\x1f\x7f-\x9f]*$(?!\n)",
             description="What is ordered, in the seller's own code.",
             examples=["TEA-250"],
             extra=_rule("a string of 1 to 100 characters without control characters"),

@@ -29,6 +29,7 @@ from chalicelib.problems import (
     IllegalTransition,
     Invalid,
     OrderNotFound,
+    UserNotFound,
 )
 from chalicelib.storage.base import Query, Storage
 
@@ -101,8 +102,9 @@ class OrderService:
         record = key.record(path, new, answer, now // 1000) if key else None
         return answer_of(answer, record, self._storage.create_order(order, record, now // 1000))
 
-    def get(self, user_id: str, order_id: str) -> Order:
-        """Return a user's order. Raises OrderNotFound."""
+    def get(self, caller: Caller, user_id: str, order_id: str) -> Order:
+        """Return a user's order. Raises UserNotFound, OrderNotFound."""
+        self._admit(caller, user_id)
         order = self._storage.get_order(user_id, order_id)
         if order is None:
             raise OrderNotFound
@@ -113,8 +115,10 @@ class OrderService:
     ) -> Order:
         """Take a step of an order's life, change its metadata, or both.
 
-        Raises Forbidden, OrderNotFound, VersionMismatch, TooManyPairs, IllegalTransition.
+        Raises UserNotFound, Forbidden, OrderNotFound, VersionMismatch, TooManyPairs,
+        IllegalTransition.
         """
+        self._admit(caller, user_id)
         step = body.status
         steps = LIFECYCLE if caller.is_admin else _OWNER_LIFECYCLE
         leaves = frozenset(status for status, onward in steps.items() if step in onward)
@@ -137,13 +141,19 @@ class OrderService:
                 ) from None
             raise IllegalTransition(refusal.current, onward) from None
 
-    def list(self, user_id: str, query: OrderListQuery) -> OrderList:
+    def list(self, caller: Caller, user_id: str, query: OrderListQuery) -> OrderList:
         """Return a page of a user's orders. Raises UserNotFound, InvalidCursor."""
+        self._admit(caller, user_id)
         path = _path(user_id)
         page = self._storage.list_orders(
             user_id, Query(status=query.status, **self._cursors.bounds(path, query))
         )
         return OrderList(page.things, self._cursors.next(path, query, page.position))
+
+    def _admit(self, caller: Caller, user_id: str) -> None:
+        """Keep a deleted user's orders to administrators: its token may still be good."""
+        if not caller.is_admin and self._storage.get_user(user_id) is None:
+            raise UserNotFound
 
 
 _OWNER_LIFECYCLE: Mapping[str, tuple[str, ...]] = {

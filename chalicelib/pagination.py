@@ -110,7 +110,7 @@ class Cursors:
         return {
             "limit": query.limit,
             "ascending": query.order == "asc",
-            "after": query.cursor and self._position(path, query, query.cursor),
+            "after": None if query.cursor is None else self._position(path, query, query.cursor),
             "from_id": query.created_after
             and ids.first_id_at(self._prefix, _milliseconds(query.created_after) + 1),
             "to_id": query.created_before

@@ -6,7 +6,10 @@ def read_parameter(name: str) -> str:
 
     https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
     """
-    import boto3  # noqa: PLC0415 - imported where a secret is needed, not at each cold start
+    # Imported where a secret is needed, not at each cold start.
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
 
-    answer = boto3.client("ssm").get_parameter(Name=name, WithDecryption=True)
+    limits = Config(connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 3})
+    answer = boto3.client("ssm", config=limits).get_parameter(Name=name, WithDecryption=True)
     return str(answer["Parameter"]["Value"])

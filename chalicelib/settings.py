@@ -105,6 +105,11 @@ class Settings:
         return secret
 
     @cached_property
+    def auth_subject_claim(self) -> str:
+        """The claim that names the caller, and is the user_id of a caller who is a user."""
+        return self._environment.get("AUTH_SUBJECT_CLAIM") or "sub"
+
+    @cached_property
     def auth_roles_claim(self) -> str:
         """The claim that names the bearer's roles."""
         return self._environment.get("AUTH_ROLES_CLAIM") or "roles"

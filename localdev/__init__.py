@@ -6,6 +6,8 @@ behind a gateway that behaves as API Gateway does.
 """
 
 import os
+import threading
+from typing import NoReturn
 
 import chalice.local
 import click
@@ -48,7 +50,7 @@ def prepare(app: Api) -> None:
         try:
             environment = LocalEnvironment(os.environ, host)
         except LocalEnvironmentError as error:
-            raise click.ClickException(str(error)) from None
+            _stop(str(error))
         os.environ.update(environment.variables)
         for name in environment.unset:
             os.environ.pop(name, None)
@@ -57,3 +59,11 @@ def prepare(app: Api) -> None:
         return server
 
     chalice.local.create_local_server = create_local_server
+
+
+def _stop(reason: str) -> NoReturn:
+    """End the command: with autoreload it waits for a thread, which cannot end it by raising."""
+    if threading.current_thread() is threading.main_thread():
+        raise click.ClickException(reason)
+    click.echo(f"Error: {reason}", err=True)
+    os._exit(1)

@@ -1,17 +1,25 @@
 """An identity provider on 127.0.0.1: keys, tokens, and a JWK set served over HTTP."""
 
 import json
+import ssl
 import threading
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, ClassVar
 
 import jwt
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 ISSUER = "https://issuer.example/pool"
@@ -76,6 +84,34 @@ def segment(value: object) -> str:
     return urlsafe_b64encode(encoded).rstrip(b"=").decode()
 
 
+def certificate(folder: Path) -> Path:
+    """Return a file with a key and a certificate for 127.0.0.1 that it signed itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "issuer of the tests")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "issuer.pem"
+    path.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        + made.public_bytes(Encoding.PEM)
+    )
+    return path
+
+
 class KeyServer:
     """What the issuer's address answers, to be changed by the test, and how often it was asked."""
 
@@ -114,19 +150,27 @@ class _Handler(BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
+    def do_POST(self) -> None:
+        """Answer as to GET, after reading the body."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
     def log_message(self, *_: object) -> None:
         """Keep the output of the tests clean."""
 
 
 @contextmanager
-def serving() -> Iterator[KeyServer]:
-    """Serve a JWK set while the block runs."""
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[KeyServer]:
+    """Serve a JWK set while the block runs, over TLS where a context is given."""
     issuer = KeyServer()
     handler = type("Handler", (_Handler,), {"issuer": issuer})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign] - broken handshakes
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
-    issuer.url = f"http://127.0.0.1:{server.server_address[1]}/jwks.json"
+    issuer.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}/jwks.json"
     try:
         yield issuer
     finally:

@@ -161,7 +161,11 @@ def _refusal(error: ClientError) -> Refused | None:
         return None
     reasons = response["CancellationReasons"]
     return Refused(
-        {place: reasons[place].get("Item") or None for place, code in enumerate(codes) if code == _REFUSED}
+        {
+            place: reasons[place].get("Item") or None
+            for place, code in enumerate(codes)
+            if code == _REFUSED
+        }
     )
 
 

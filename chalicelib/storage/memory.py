@@ -27,7 +27,7 @@ class MemoryStorage:
         self._user_ids: dict[str, str] = {}
         self._orders: dict[str, dict[str, Order]] = {}
         self._records: dict[str, IdempotencyRecord] = {}
-        self._record_keys: dict[str, str] = {}
+        self._record_owners: dict[str, str] = {}
 
     def create_user(
         self, user: User, record: IdempotencyRecord | None, now: int
@@ -43,7 +43,7 @@ class MemoryStorage:
             self._user_ids[user.email.casefold()] = user.user_id
             if record is not None:
                 self._records[record.key] = record
-                self._record_keys[user.user_id] = record.key
+                self._record_owners[record.key] = user.user_id
             return None
 
     def get_user(self, user_id: str) -> User | None:
@@ -73,7 +73,8 @@ class MemoryStorage:
                 raise UserHasOpenOrders
             del self._users[user_id]
             del self._user_ids[user.email.casefold()]
-            self._records.pop(self._record_keys.pop(user_id, ""), None)
+            for key in [key for key, owner in self._record_owners.items() if owner == user_id]:
+                del self._records[key], self._record_owners[key]
 
     def list_users(self, query: UserQuery) -> Page[User]:
         """See Storage."""
@@ -95,6 +96,7 @@ class MemoryStorage:
             self._orders.setdefault(order.user_id, {})[order.order_id] = order
             if record is not None:
                 self._records[record.key] = record
+                self._record_owners.pop(record.key, None)
             return None
 
     def get_order(self, user_id: str, order_id: str) -> Order | None:

@@ -69,10 +69,9 @@ class SQLStorage:
         """See Storage."""
 
         def act(connection: Connection) -> IdempotencyRecord | None:
-            earlier = _claim(connection, record, now)
+            earlier = _claim(connection, record, now, user.user_id)
             if earlier is None:
-                row = _user_values(user) | {"record_key": record.key if record else None}
-                connection.execute(insert(USERS).values(row))
+                connection.execute(insert(USERS).values(_user_values(user)))
             return earlier
 
         try:
@@ -113,10 +112,8 @@ class SQLStorage:
             )
             if connection.execute(select(has_open_orders)).scalar_one():
                 raise UserHasOpenOrders
-            mine = USERS.c.user_id == user_id
-            record_key = select(USERS.c.record_key).where(mine).scalar_subquery()
-            connection.execute(delete(RECORDS).where(RECORDS.c.key == record_key))
-            connection.execute(delete(USERS).where(mine))
+            connection.execute(delete(RECORDS).where(RECORDS.c.user_id == user_id))
+            connection.execute(delete(USERS).where(USERS.c.user_id == user_id))
 
         self._write(act)
 
@@ -234,7 +231,10 @@ def _unavailable_or(error: DBAPIError) -> Exception:
 
 
 def _claim(
-    connection: Connection, record: IdempotencyRecord | None, now: int
+    connection: Connection,
+    record: IdempotencyRecord | None,
+    now: int,
+    user_id: str | None = None,
 ) -> IdempotencyRecord | None:
     """Keep `record` unless a live one has its key; return that one."""
     if record is None:
@@ -247,15 +247,16 @@ def _claim(
     )
     connection.execute(delete(RECORDS).where(RECORDS.c.key.in_(expired)))
     insert_or = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert
-    values = msgspec.structs.asdict(record)
+    values = msgspec.structs.asdict(record) | {"user_id": user_id}
     claimed = connection.execute(
         insert_or(RECORDS)
         .values(values)
         .on_conflict_do_update(
             index_elements=[RECORDS.c.key], set_=values, where=RECORDS.c.expires_at <= now
         )
+        .returning(RECORDS.c.key)
     )
-    if claimed.rowcount:
+    if claimed.first() is not None:
         return None
     row = connection.execute(select(*_RECORD_COLUMNS).where(RECORDS.c.key == record.key)).one()
     return IdempotencyRecord(*row)

@@ -23,7 +23,6 @@ USERS = Table(
     Column("created_at", String(24), nullable=False),
     Column("updated_at", String(24), nullable=False),
     Column("version", Integer, nullable=False),
-    Column("record_key", String(64)),
     Index("users_by_status", "status", "user_id"),
 )
 
@@ -51,4 +50,6 @@ RECORDS = Table(
     Column("location", Text, nullable=False),
     Column("body", Text, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
+    # The user whose creation this is, and with whom it goes; none for an order's.
+    Column("user_id", _ID, index=True),
 )

@@ -54,6 +54,13 @@ def by_secret() -> TokenVerifier:
     return TokenVerifier(Settings(names))
 
 
+@pytest.fixture(autouse=True)
+def _no_surprise(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail a test in which the verifier met something that it did not foresee."""
+    yield
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 def refused(verifier: TokenVerifier, authorization: str) -> bool:
     """Tell whether the header is refused; any exception but the refusal fails the test."""
     try:

@@ -1,14 +1,17 @@
 """The issuer's published keys: fetched when due, kept meanwhile, and asked for sparingly."""
 
 import logging
+import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from jwt.algorithms import RSAAlgorithm
 
 from chalicelib.keys import PublishedKeys, SharedSecret
-from tests.issuer import KeyServer, SigningKey, serving
+from tests.issuer import KeyServer, SigningKey, certificate, serving
 
 OLD = SigningKey("old")
 NEW = SigningKey("new", "ES256")
@@ -178,7 +181,6 @@ def test_one_bad_key_spares_the_others(keys: PublishedKeys, server: KeyServer) -
         {"key_ops": "verify"},
         {"kid": 7},
         {"kid": None},
-        {"d": "AQAB"},
         {"kty": "oct", "k": "AAAA"},
     ],
     ids=repr,
@@ -191,6 +193,14 @@ def test_keys_for_another_use(
 
     assert keys.find("old", "RS256") is None
     assert keys.find("old", "HS256") is None
+
+
+def test_a_published_private_key_is_not_trusted(keys: PublishedKeys, server: KeyServer) -> None:
+    """Whoever can read the set could sign with a private key in it."""
+    private = RSAAlgorithm.to_jwk(OLD.private, as_dict=True)
+    server.keys = [{**private, "kid": "old", "key_ops": ["sign", "verify"]}]
+
+    assert keys.find("old", "RS256") is None
 
 
 def test_a_key_need_not_name_its_use(keys: PublishedKeys, server: KeyServer) -> None:
@@ -260,6 +270,29 @@ def test_an_issuer_that_is_not_there(caplog: pytest.LogCaptureFixture) -> None:
 
     assert PublishedKeys(url, timeout=0.5).find("old", "RS256") is None
     assert "ConnectionRefusedError" in caplog.text
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_keys_over_tls(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    trusted: bool,
+) -> None:
+    """Keys are taken from a server whose certificate the machine trusts, and from no other."""
+    pem = certificate(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pem)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+
+    with serving(tls) as issuer:
+        issuer.keys = [OLD.jwk]
+        found = PublishedKeys(issuer.url).find("old", "RS256")
+
+    assert (found is not None) is trusted
+    assert ("SSLCertVerificationError" in caplog.text) is not trusted
 
 
 def test_the_shared_secret_serves_one_algorithm() -> None:

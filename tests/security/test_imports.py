@@ -1,0 +1,52 @@
+"""What the API's function loads: nothing that only the authorizer or the local server needs."""
+
+import os
+import subprocess
+import sys
+
+from tests.served import ENVIRONMENT, ROOT
+
+CODE = """
+import json, sys
+import app
+
+def ask(method, resource, caller, body=None):
+    event = {
+        "resource": resource,
+        "path": resource,
+        "headers": {"content-type": "application/json"},
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "body": json.dumps(body) if body else None,
+        "isBase64Encoded": False,
+        "requestContext": {
+            "httpMethod": method, "resourcePath": resource, "requestId": "1", "authorizer": caller,
+        },
+    }
+    return app.app(event, None)["statusCode"]
+
+boss = {"principalId": "boss", "admin": "true", "expires_at": "9999999999"}
+new = {"name": "Ann Example", "email": "ann@example.com"}
+assert ask("POST", "/users", boss, new) == 201
+assert ask("GET", "/users", boss) == 200
+assert ask("GET", "/users", {"principalId": "somebody", "admin": "false"}) == 403
+assert ask("GET", "/users", None) == 401
+unwanted = {"jwt", "cryptography", "boto3", "botocore", "sqlalchemy", "ssl", "localdev", "click"}
+print(sorted(unwanted & sys.modules.keys()))
+"""
+
+
+def test_the_apis_function_never_loads_cryptography() -> None:
+    """After serving requests, PyJWT, cryptography and all that is local are still not loaded."""
+    done = subprocess.run(
+        [sys.executable, "-c", CODE],
+        cwd=ROOT,
+        env={**os.environ, **ENVIRONMENT, "AWS_LAMBDA_FUNCTION_NAME": "user-management-api"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr

@@ -1,0 +1,136 @@
+"""Members that are the server's or an administrator's are refused in bodies, not passed over."""
+
+import pytest
+
+from tests.served import ORDER, Reply, Served, bearer
+
+USER_BODY = {"name": "Ann Example", "email": "ann@example.com"}
+THE_SERVERS = {
+    "user_id": "usr_0190a0b0c0d07e0f8123456789abcdef",
+    "order_id": "ord_0190a0b0c0d07e0f8123456789abcdef",
+    "id": "1",
+    "created_at": "2026-01-01T00:00:00.000Z",
+    "updated_at": "2026-01-01T00:00:00.000Z",
+    "version": 7,
+    "message": "User created",
+    "open_orders": 0,
+    "total": 1,
+    "role": "admin",
+    "roles": ["admin"],
+    "is_admin": True,
+    "admin": True,
+    "sub": "boss",
+    "caller": {"subject": "boss", "is_admin": True},
+    "PK": "USER#1",
+    "_version": 1,
+    "__class__": "User",
+}
+ROUTES = {
+    "POST /users": USER_BODY,
+    "PUT /users/{user_id}": USER_BODY,
+    "PATCH /users/{user_id}": {"name": "Ann Example"},
+    "POST /users/{user_id}/orders": ORDER,
+    "PATCH /users/{user_id}/orders/{order_id}": {"metadata": {"a": "b"}},
+}
+FIXED_ONCE_ORDERED = {"currency": "USD", "items": ORDER["items"]}
+
+
+def sent(api: Served, route: str, body: object, *, as_owner: bool) -> tuple[Reply, bool]:
+    """Send the body, and return the reply and whether anything of the user has changed."""
+    method, path = route.split()
+    user_id = api.user()
+    order_id = api.order(user_id)
+    caller = bearer(user_id) if as_owner else bearer("boss", roles=["admin"])
+    paths = ("/users", f"/users/{user_id}", f"/users/{user_id}/orders")
+    before = [api.as_administrator("GET", each).body for each in paths]
+
+    reply = api.call(method, path.format(user_id=user_id, order_id=order_id), caller, body)
+
+    return reply, before != [api.as_administrator("GET", each).body for each in paths]
+
+
+def test_every_route_with_a_body_is_tried(api: Served) -> None:
+    """A new route that reads a body has to stand above."""
+    routes = {
+        f"{method} {path}"
+        for method, path in api.routes
+        if method in {"POST", "PUT", "PATCH"} and path.startswith("/users")
+    }
+
+    assert set(ROUTES) == routes
+
+
+@pytest.mark.parametrize("member", THE_SERVERS)
+@pytest.mark.parametrize("route", ROUTES)
+def test_the_servers_members_are_refused(api: Served, route: str, member: str) -> None:
+    """What the server sets, or never heard of, is named in a 422, even to an administrator."""
+    body = {**ROUTES[route], member: THE_SERVERS[member]}
+
+    reply, changed = sent(api, route, body, as_owner=False)
+
+    assert reply.status == 422
+    assert [error["pointer"] for error in reply.body["errors"]] == [f"/{member}"]
+    assert not changed
+
+
+@pytest.mark.parametrize("member", FIXED_ONCE_ORDERED)
+@pytest.mark.parametrize("as_owner", [True, False], ids=["owner", "administrator"])
+def test_an_order_is_fixed_once_made(api: Served, member: str, *, as_owner: bool) -> None:
+    """Items and currency are refused afterwards, together with what might be changed."""
+    body = {"metadata": {"a": "b"}, member: FIXED_ONCE_ORDERED[member]}
+
+    reply, changed = sent(api, "PATCH /users/{user_id}/orders/{order_id}", body, as_owner=as_owner)
+
+    assert reply.status == 422
+    assert [error["pointer"] for error in reply.body["errors"]] == [f"/{member}"]
+    assert not changed
+
+
+@pytest.mark.parametrize("as_owner", [True, False], ids=["owner", "administrator"])
+def test_an_order_begins_pending(api: Served, *, as_owner: bool) -> None:
+    """No order is made as paid."""
+    reply, changed = sent(
+        api, "POST /users/{user_id}/orders", {**ORDER, "status": "paid"}, as_owner=as_owner
+    )
+
+    assert reply.status == 422
+    assert [error["pointer"] for error in reply.body["errors"]] == ["/status"]
+    assert not changed
+
+
+@pytest.mark.parametrize("member", ["total", "price", "discount", "order_id"])
+def test_an_item_has_no_members_of_the_servers(api: Served, member: str) -> None:
+    """Totals are computed; an item cannot bring its own."""
+    item = {"sku": "book", "quantity": 1, "unit_price": 100, member: 1}
+
+    reply, changed = sent(
+        api, "POST /users/{user_id}/orders", {**ORDER, "items": [item]}, as_owner=True
+    )
+
+    assert reply.status == 422
+    assert [error["pointer"] for error in reply.body["errors"]] == [f"/items/0/{member}"]
+    assert not changed
+
+
+@pytest.mark.parametrize("status", ["active", "suspended"])
+@pytest.mark.parametrize("route", ["PUT /users/{user_id}", "PATCH /users/{user_id}"])
+def test_a_user_cannot_set_its_own_status(api: Served, route: str, status: str) -> None:
+    """The administrators' member is refused, and with it the whole change."""
+    body = {**ROUTES[route], "name": "Somebody Else", "status": status}
+
+    reply, changed = sent(api, route, body, as_owner=True)
+
+    assert reply.status == 403
+    assert reply.body["type"] == "/problems/forbidden"
+    assert not changed
+
+
+@pytest.mark.parametrize("query", ["status=suspended", "is_admin=true", "user_id=usr_1"])
+def test_the_query_sets_nothing(api: Served, query: str) -> None:
+    """Parameters of the query are no members of the body."""
+    user_id = api.user()
+
+    api.call("PATCH", f"/users/{user_id}?{query}", bearer(user_id), {"name": "Ann"})
+
+    user = api.as_administrator("GET", f"/users/{user_id}").body
+    assert (user["user_id"], user["status"]) == (user_id, "active")

@@ -1,0 +1,216 @@
+"""Every engine against the simplest one: random acts, and after each the same outcome."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from chalicelib.model import MetadataChange, Order, OrderChange, User, UserChange
+from chalicelib.problems import Problem
+from chalicelib.storage.base import IdempotencyRecord, Query, Storage, UserQuery
+from chalicelib.storage.memory import MemoryStorage
+from tests.storage.conftest import MakeStorage
+from tests.storage.things import NOW, a_record, a_user, an_order
+
+EMAILS = st.sampled_from(["ann@example.com", "ANN@example.com", "bea@example.com", "c@example.com"])
+KEYS = st.none() | st.sampled_from(["k1", "k2"])
+NAMES = st.sampled_from(["Ann", "Łucja 🦄", "B"])
+STATUSES = st.sampled_from(["active", "suspended"])
+STATES = st.sampled_from(["pending", "paid", "shipped", "delivered", "cancelled"])
+TIMES = st.integers(NOW, NOW + 5)
+VERSIONS = st.none() | st.frozensets(st.integers(1, 4), max_size=3)
+PAIR_NAMES = st.sampled_from([f"k{place}" for place in range(60)] + ["a.b", "ü", " "])
+WHOLE = st.dictionaries(PAIR_NAMES, st.just("v"), max_size=60)
+PATCH = st.dictionaries(PAIR_NAMES, st.sampled_from([None, "v", "w"]), max_size=60)
+CHANGES = st.builds(MetadataChange, WHOLE, merge=st.just(False)) | st.builds(
+    MetadataChange, PATCH, merge=st.just(True)
+)
+LIFE = {
+    "paid": frozenset({"pending"}),
+    "shipped": frozenset({"paid"}),
+    "delivered": frozenset({"shipped"}),
+    "cancelled": frozenset({"pending", "paid"}),
+}
+
+
+def members(**some: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Return some of the members, none or all."""
+    return st.fixed_dictionaries({}, optional=some)
+
+
+class Machine(RuleBasedStateMachine):
+    """Acts on an engine and on the model; raises AssertionError where they differ."""
+
+    users = Bundle("users")
+    orders = Bundle("orders")
+
+    def __init__(self, make_storage: Callable[[], Storage]) -> None:
+        super().__init__()
+        self._make = make_storage
+
+    @initialize()
+    def start(self) -> None:
+        """Begin with nothing."""
+        self._engine = self._make()
+        self._model = MemoryStorage()
+        self._ids: list[tuple[str, str]] = []
+
+    def both(self, act: Callable[[Storage], Any]) -> Any:  # noqa: ANN401
+        """Let the engine and the model act; return what both returned, or None for a problem."""
+        expected, outcome = _outcome(act, self._model), _outcome(act, self._engine)
+        assert outcome == expected
+        return outcome[1]
+
+    @rule(
+        target=users, email=EMAILS, name=NAMES, metadata=WHOLE, status=STATUSES, key=KEYS, now=TIMES
+    )
+    def create_user(self, key: str | None, now: int, metadata: dict[str, str], **some: str) -> User:
+        """Create a user, with a record or without."""
+        user = a_user(metadata=dict(list(metadata.items())[:50]), **some)
+        record = self._record(key, now)
+        self.both(lambda storage: storage.create_user(user, record, now))
+        return user
+
+    @rule(
+        user=users,
+        change=members(name=NAMES, email=EMAILS, status=STATUSES, metadata=CHANGES),
+        versions=VERSIONS,
+    )
+    def change_user(
+        self, user: User, change: dict[str, Any], versions: frozenset[int] | None
+    ) -> None:
+        """Change some members of a user."""
+        made = UserChange(**change, versions=versions, updated_at="2026-11-22T10:00:00.000Z")
+        self.both(lambda storage: storage.change_user(user.user_id, made))
+
+    @rule(user=users, versions=VERSIONS)
+    def delete_user(self, user: User, versions: frozenset[int] | None) -> None:
+        """Delete a user."""
+        self.both(lambda storage: storage.delete_user(user.user_id, versions))
+
+    @rule(target=orders, user=users, metadata=WHOLE, key=KEYS, now=TIMES)
+    def create_order(
+        self, user: User, metadata: dict[str, str], key: str | None, now: int
+    ) -> Order:
+        """Create an order, with a record or without."""
+        order = an_order(user, metadata=dict(list(metadata.items())[:50]))
+        record = self._record(key, now)
+        self.both(lambda storage: storage.create_order(order, record, now))
+        self._ids.append((order.user_id, order.order_id))
+        return order
+
+    @rule(
+        order=orders,
+        status=st.sampled_from(sorted(LIFE)),
+        change=members(metadata=CHANGES),
+        versions=VERSIONS,
+    )
+    def step_order(
+        self,
+        order: Order,
+        status: str,
+        change: dict[str, Any],
+        versions: frozenset[int] | None,
+    ) -> None:
+        """Step an order, perhaps with a change of its metadata."""
+        made = OrderChange(
+            **change,
+            status=status,
+            leaves=LIFE[status],
+            versions=versions,
+            updated_at="2026-11-22T10:00:00.000Z",
+        )
+        self.both(lambda storage: storage.change_order(order.user_id, order.order_id, made))
+
+    @rule(order=orders, metadata=CHANGES, versions=VERSIONS)
+    def change_order(
+        self, order: Order, metadata: MetadataChange, versions: frozenset[int] | None
+    ) -> None:
+        """Change an order's metadata."""
+        made = OrderChange(
+            metadata=metadata, versions=versions, updated_at="2026-11-22T10:00:00.000Z"
+        )
+        self.both(lambda storage: storage.change_order(order.user_id, order.order_id, made))
+
+    @rule(
+        limit=st.integers(1, 4),
+        ascending=st.booleans(),
+        bounds=members(after=users, from_id=users, to_id=users),
+        filters=members(status=STATUSES, email=EMAILS),
+    )
+    def list_users(
+        self,
+        limit: int,
+        ascending: bool,
+        bounds: dict[str, User],
+        filters: dict[str, str],  # noqa: FBT001
+    ) -> None:
+        """Read a page of users."""
+        ids = {name: user.user_id for name, user in bounds.items()}
+        query = UserQuery(limit=limit, ascending=ascending, **ids, **filters)
+        self.both(lambda storage: storage.list_users(query))
+
+    @rule(
+        user=users,
+        limit=st.integers(1, 4),
+        ascending=st.booleans(),
+        bounds=members(after=orders, from_id=orders, to_id=orders),
+        filters=members(status=STATES),
+    )
+    def list_orders(
+        self,
+        user: User,
+        limit: int,
+        ascending: bool,  # noqa: FBT001 - drawn by the rule
+        bounds: dict[str, Order],
+        filters: dict[str, str],
+    ) -> None:
+        """Read a page of a user's orders."""
+        ids = {name: order.order_id for name, order in bounds.items()}
+        query = Query(limit=limit, ascending=ascending, **ids, **filters)
+        self.both(lambda storage: storage.list_orders(user.user_id, query))
+
+    @rule(user=consumes(users))
+    def forget(self, user: User) -> None:
+        """Read a user for the last time."""
+        self.both(lambda storage: storage.get_user(user.user_id))
+
+    @invariant()
+    def same_orders(self) -> None:
+        """The latest order is the same in both."""
+        for user_id, order_id in self._ids[-1:]:
+            self.both(lambda storage, a=user_id, b=order_id: storage.get_order(a, b))
+
+    def _record(self, key: str | None, now: int) -> IdempotencyRecord | None:
+        return None if key is None else a_record(key=key, expires_at=now + 2)
+
+
+def _outcome(act: Callable[[Storage], Any], storage: Storage) -> tuple[type | None, Any]:
+    try:
+        return None, act(storage)
+    except Problem as problem:
+        return type(problem), None
+
+
+def test_no_engine_differs_from_the_model(new_storage: MakeStorage) -> None:
+    """Whatever is done in whatever order, the engine answers as the model does."""
+    run_state_machine_as_test(
+        lambda: Machine(new_storage),
+        settings=settings(
+            max_examples=20,
+            stateful_step_count=30,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
