@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deployment import bundle, packages
+from deployment import bundle, own_stage, packages
 from deployment.errors import DeploymentError
 from deployment.stages import Stage
 
@@ -24,6 +24,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deployment")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    deploy = commands.add_parser("deploy", help="deploy a stage of one's own, or update it")
+    _add_stage(deploy)
+    deploy.set_defaults(run=_deploy)
+
+    delete = commands.add_parser("delete", help="delete a stage of one's own")
+    _add_stage(delete)
+    delete.add_argument(
+        "--table",
+        choices=["keep", "delete"],
+        default="keep",
+        help="what to do with the table and the key of its cursors",
+    )
+    delete.set_defaults(run=_delete)
 
     package = commands.add_parser("package", help="make a CloudFormation template")
     _add_stage(package)
@@ -53,6 +67,22 @@ def _add_routing(parser: argparse.ArgumentParser) -> None:
         default="single",
         help="one function for every route, or each founding route on its own",
     )
+
+
+def _deploy(options: argparse.Namespace) -> None:
+    url = own_stage.deploy(Stage(options.stage)).rstrip("/")
+    _say(
+        f"The API is at {url}. Its first calls:",
+        f"  curl {url}/health",
+        f'  curl {url}/users -H "Authorization: Bearer $TOKEN"',
+    )
+
+
+def _delete(options: argparse.Namespace) -> None:
+    stage = Stage(options.stage)
+    own_stage.delete(stage, with_data=options.table == "delete")
+    if options.table == "keep":
+        _say(f"The table {stage.table!r} stays; TABLE=delete deletes it with all its data.")
 
 
 def _package(options: argparse.Namespace) -> None:

@@ -87,6 +87,12 @@ class Stage:
         names = [self.cursor_parameter, self.auth_parameter]
         return [name for name in names if name is not None]
 
+    @property
+    def deployed(self) -> Mapping[str, Mapping[str, str]]:
+        """What `chalice deploy` has made and keeps in `.chalice/deployed`, by resource name."""
+        deployed = self._config.deployed_resources(self.name)
+        return {name: deployed.resource_values(name) for name in deployed.resource_names()}
+
     def refuse_secrets(self) -> None:
         """Return when no secret is in the configuration. Raises DeploymentError."""
         for name in _SECRETS:
