@@ -96,7 +96,7 @@ def _package(options: argparse.Namespace) -> None:
         f"  aws cloudformation package --template-file {template} --s3-bucket BUCKET \\",
         f"    --output-template-file {template.with_stem('packaged')}",
         f"  aws cloudformation deploy --template-file {template.with_stem('packaged')} \\",
-        f"    --stack-name {stage.full_name} --capabilities CAPABILITY_IAM",
+        f"    --s3-bucket BUCKET --stack-name {stage.full_name} --capabilities CAPABILITY_IAM",
     )
 
 

@@ -1,64 +1,65 @@
-"""The metrics of the alarms that add up several of them.
+"""The alarms of the CloudFormation template that are one for each function or operation.
 
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-cloudwatch-alarm-metricdataquery.html
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudwatch-alarm.html
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 # DynamoDB counts its failures by operation, throttled requests by table.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
 _OPERATIONS = ("GetItem", "Query", "TransactWriteItems", "UpdateItem")
 
-
-class Metric(NamedTuple):
-    """A metric of CloudWatch, of which the sum for each minute is taken."""
-
-    namespace: str
-    name: str
-    dimensions: dict[str, object]
+Resources = dict[str, Any]
 
 
-def table_errors(table: object) -> list[Metric]:
-    """Return the metrics of what goes wrong with the table."""
+def table_errors(table: object) -> Resources:
+    """Return alarms on what goes wrong with the table."""
     named = {"TableName": table}
-    return [
-        Metric("AWS/DynamoDB", "ReadThrottleEvents", named),
-        Metric("AWS/DynamoDB", "WriteThrottleEvents", named),
-        *(
-            Metric("AWS/DynamoDB", "SystemErrors", {**named, "Operation": operation})
-            for operation in _OPERATIONS
-        ),
-    ]
+    throttled = "DynamoDB throttles the table"
+    alarms = {
+        "ThrottledReads": _any("AWS/DynamoDB", "ReadThrottleEvents", named, throttled),
+        "ThrottledWrites": _any("AWS/DynamoDB", "WriteThrottleEvents", named, throttled),
+    }
+    for operation in _OPERATIONS:
+        dimensions = {**named, "Operation": operation}
+        text = f"DynamoDB fails to carry out {operation}"
+        alarms[f"{operation}Errors"] = _any("AWS/DynamoDB", "SystemErrors", dimensions, text)
+    return alarms
 
 
-def throttles(functions: Iterable[object]) -> list[Metric]:
-    """Return the metrics of how often Lambda refuses to run the functions."""
-    return [Metric("AWS/Lambda", "Throttles", {"FunctionName": name}) for name in functions]
+def throttles(functions: Iterable[str]) -> Resources:
+    """Return alarms on Lambda refusing to run the functions, which are logical names."""
+    text = "Lambda refuses to run the function: a limit of concurrency is reached"
+    return {
+        f"{name}Throttles": _any("AWS/Lambda", "Throttles", {"FunctionName": {"Ref": name}}, text)
+        for name in functions
+    }
 
 
-def sum_of(metrics: Iterable[Metric]) -> list[dict[str, Any]]:
-    """Return the `Metrics` of an alarm on the sum of at most ten metrics, absent ones being 0."""
-    parts = [
-        {
-            "Id": f"m{place}",
-            "ReturnData": False,
-            "MetricStat": {
-                "Metric": {
-                    "Namespace": metric.namespace,
-                    "MetricName": metric.name,
-                    "Dimensions": dimensions(metric.dimensions),
-                },
-                "Period": 60,
-                "Stat": "Sum",
-            },
-        }
-        for place, metric in enumerate(metrics)
-    ]
-    terms = "+".join(f"FILL({part['Id']},0)" for part in parts)
-    return [{"Id": "sum", "Expression": terms, "ReturnData": True}, *parts]
-
-
-def dimensions(named: dict[str, object]) -> list[dict[str, object]]:
+def dimensions_of(named: dict[str, object]) -> list[dict[str, object]]:
     """Return dimensions as CloudFormation lists them."""
     return [{"Name": name, "Value": value} for name, value in named.items()]
+
+
+def _any(namespace: str, metric: str, dimensions: dict[str, object], text: str) -> Resources:
+    """Return an alarm that goes off whenever the metric counts something."""
+    return {
+        "Type": "AWS::CloudWatch::Alarm",
+        "Properties": {
+            "AlarmDescription": text,
+            "Namespace": namespace,
+            "MetricName": metric,
+            "Dimensions": dimensions_of(dimensions),
+            "Statistic": "Sum",
+            "Period": 60,
+            "EvaluationPeriods": 5,
+            "DatapointsToAlarm": 1,
+            "Threshold": 0,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "TreatMissingData": "notBreaching",
+            "AlarmActions": {
+                "Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]
+            },
+        },
+    }

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/s
 from typing import Any
 
 from deployment import founding_routes
-from deployment.alarms import dimensions, sum_of, table_errors, throttles
+from deployment.alarms import dimensions_of, table_errors, throttles
 from deployment.gateway_responses import EXTENSION, as_extension, gateway_responses
 from deployment.policy import scoped
 from deployment.snapstart import use_alias
@@ -84,15 +84,10 @@ def _called_by_gateway(resources: Template) -> list[str]:
 
 
 def _set_alarms(resources: Template, stage: Stage, called: list[str]) -> None:
-    api = dimensions({"ApiName": stage.full_name, "Stage": stage.api_stage})
+    api = dimensions_of({"ApiName": stage.full_name, "Stage": stage.api_stage})
     for name in ("ServerErrors", "SlowAnswers"):
         resources[name]["Properties"]["Dimensions"] = api
-    sums = {
-        "TableErrors": table_errors({"Ref": "Table"}),
-        "ThrottledFunctions": throttles({"Ref": name} for name in called),
-    }
-    for name, metrics in sums.items():
-        resources[name]["Properties"]["Metrics"] = sum_of(metrics)
+    resources |= table_errors({"Ref": "Table"}) | throttles(called)
 
 
 def _scope_role(resources: Template, stage: Stage) -> None:

@@ -2,15 +2,15 @@ locals {
   alarm_actions = var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]
 
   # DynamoDB counts its failures by operation, throttled requests by table.
-  table_errors = concat(
-    [for metric in ["ReadThrottleEvents", "WriteThrottleEvents"] : {
-      metric     = metric
-      dimensions = { TableName = var.table }
-    }],
-    [for operation in ["GetItem", "Query", "TransactWriteItems", "UpdateItem"] : {
-      metric     = "SystemErrors"
-      dimensions = { TableName = var.table, Operation = operation }
-    }],
+  table_errors = merge(
+    {
+      throttled-reads  = { metric = "ReadThrottleEvents", dimensions = {} }
+      throttled-writes = { metric = "WriteThrottleEvents", dimensions = {} }
+    },
+    {
+      for operation in ["GetItem", "Query", "TransactWriteItems", "UpdateItem"] :
+      "${operation}-errors" => { metric = "SystemErrors", dimensions = { Operation = operation } }
+    },
   )
 }
 
@@ -47,68 +47,38 @@ resource "aws_cloudwatch_metric_alarm" "slow_answers" {
   alarm_actions       = local.alarm_actions
 }
 
-resource "aws_cloudwatch_metric_alarm" "throttled_functions" {
-  alarm_name          = "${var.name}-throttled-functions"
-  alarm_description   = "Lambda refuses to run the functions, which have reached a concurrency limit"
+resource "aws_cloudwatch_metric_alarm" "throttles" {
+  for_each = toset(var.called_functions)
+
+  alarm_name          = "${each.value}-throttles"
+  alarm_description   = "Lambda refuses to run the function: a limit of concurrency is reached"
+  namespace           = "AWS/Lambda"
+  metric_name         = "Throttles"
+  dimensions          = { FunctionName = each.value }
+  statistic           = "Sum"
+  period              = 60
   evaluation_periods  = 5
   datapoints_to_alarm = 1
   threshold           = 0
   comparison_operator = "GreaterThanThreshold"
   treat_missing_data  = "notBreaching"
   alarm_actions       = local.alarm_actions
-
-  metric_query {
-    id          = "sum"
-    expression  = join("+", [for place, _ in var.called_functions : "FILL(m${place},0)"])
-    return_data = true
-  }
-
-  dynamic "metric_query" {
-    for_each = var.called_functions
-
-    content {
-      id = "m${metric_query.key}"
-
-      metric {
-        namespace   = "AWS/Lambda"
-        metric_name = "Throttles"
-        dimensions  = { FunctionName = metric_query.value }
-        period      = 60
-        stat        = "Sum"
-      }
-    }
-  }
 }
 
 resource "aws_cloudwatch_metric_alarm" "table_errors" {
-  alarm_name          = "${var.name}-table-errors"
+  for_each = local.table_errors
+
+  alarm_name          = "${var.name}-${each.key}"
   alarm_description   = "DynamoDB throttles the table or fails"
+  namespace           = "AWS/DynamoDB"
+  metric_name         = each.value.metric
+  dimensions          = merge({ TableName = var.table }, each.value.dimensions)
+  statistic           = "Sum"
+  period              = 60
   evaluation_periods  = 5
   datapoints_to_alarm = 1
   threshold           = 0
   comparison_operator = "GreaterThanThreshold"
   treat_missing_data  = "notBreaching"
   alarm_actions       = local.alarm_actions
-
-  metric_query {
-    id          = "sum"
-    expression  = join("+", [for place, _ in local.table_errors : "FILL(m${place},0)"])
-    return_data = true
-  }
-
-  dynamic "metric_query" {
-    for_each = local.table_errors
-
-    content {
-      id = "m${metric_query.key}"
-
-      metric {
-        namespace   = "AWS/DynamoDB"
-        metric_name = metric_query.value.metric
-        dimensions  = metric_query.value.dimensions
-        period      = 60
-        stat        = "Sum"
-      }
-    }
-  }
 }
