@@ -23,6 +23,8 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
+# Chalice restarts when any file changes, bytecode that it has just caused to be written included.
+local local-auth: export PYTHONDONTWRITEBYTECODE = 1
 local: $(INSTALLED) ## Serve the API on this machine, open, on an embedded database (PORT=8000)
 	@$(BIN)/chalice local --port $(PORT)
 

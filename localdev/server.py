@@ -120,6 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, problem: Problem) -> None:
         """Answer a request that cannot be read, after which the connection is of no use."""
         self.close_connection = True
+        self.request_version = self.protocol_version
         method = getattr(self, "command", None) or "GET"
         event = self._gateway.event(method, "/", [], b"")
         self._send(self._gateway.app.refuse(problem, event))

@@ -1,0 +1,286 @@
+"""Random lives of users and orders, each answer held against a small model of the API."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from chalicelib.orders import LIFECYCLE
+from tests.served import ORDER, Reply, Served, bearer, served
+
+ADMIN = bearer("boss", roles=["admin"])
+OPEN = {"pending", "paid", "shipped"}
+
+emails = st.sampled_from(["ann@example.com", "ANN@example.com", "bob@example.com", "c@example.com"])
+names = st.sampled_from(["Ann", "Bob", "Zoë"])
+callers = st.sampled_from(["admin", "admin", "self", "other", "nobody"])
+keys = st.sampled_from([None, None, "k1", "k2"])
+conditions = st.sampled_from(["none", "current", "stale", "weak", "any", "both"])
+pairs = st.dictionaries(st.sampled_from("abc"), st.sampled_from([None, "", "x"]), max_size=3)
+
+
+class Lives(RuleBasedStateMachine):
+    """Sends requests to the API and says what each answer has to be."""
+
+    users = Bundle("users")
+    orders = Bundle("orders")
+
+    def __init__(self, api: Served) -> None:
+        super().__init__()
+        self.api = api
+        self.state: dict[str, dict[str, Any]] = {}
+        self.lives: dict[str, dict[str, dict[str, Any]]] = {}
+        self.answers: dict[tuple[str, str], tuple[object, Any]] = {}
+
+    def send(
+        self, caller: str, user_id: str, method: str, path: str, body: Any = None, **headers: str
+    ) -> Reply:
+        """Send a request as `caller`."""
+        who = {"admin": ADMIN, "self": bearer(user_id), "other": bearer("usr_" + "9" * 32)}
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.api.call(method, path, who.get(caller), body, sent)
+
+    def taken(self, email: str, user_id: str = "") -> bool:
+        """Tell whether another user has the address."""
+        return any(
+            user["email"].casefold() == email.casefold()
+            for user in self.state.values()
+            if user["user_id"] != user_id
+        )
+
+    @contextmanager
+    def keyed(self, caller: str, key: str | None, request: Any, reply: Reply) -> Iterator[bool]:
+        """Hold a creation against its key; the block runs when it is no replay."""
+        known = self.answers.get((caller, key or ""))
+        if known is None:
+            yield True
+            if key is not None and reply.status == 201:
+                self.answers[caller, key] = (request, reply.body)
+        else:
+            yield False
+            if known[0] == request:
+                assert (reply.status, reply.body) == (201, known[1])
+                assert reply.headers["Idempotent-Replayed"] == "true"
+            else:
+                assert reply.body["type"] == "/problems/idempotency-key-reused"
+
+    @rule(target=users, email=emails, name=names, key=keys)
+    def create_user(self, email: str, name: str, key: str | None) -> str:
+        """Create a user."""
+        body = {"name": name, "email": email}
+        headers = {} if key is None else {"Idempotency_Key": key}
+        reply = self.send("admin", "", "POST", "/users", body, **headers)
+        with self.keyed("admin", key, body, reply) as new:
+            if new and self.taken(email):
+                assert reply.body["type"] == "/problems/email-taken"
+            elif new:
+                assert reply.status == 201
+                user = {name: reply.body[name] for name in reply.body if name != "message"}
+                self.state[user["user_id"]] = user
+                self.lives[user["user_id"]] = {}
+        return str(reply.body.get("user_id", "usr_" + "0" * 32))
+
+    @rule(user_id=users, caller=callers, condition=conditions)
+    def get_user(self, user_id: str, caller: str, condition: str) -> None:
+        """Read a user."""
+        user = self.state.get(user_id)
+        headers = self.condition("If_None_Match", condition, user)
+        reply = self.send(caller, user_id, "GET", f"/users/{user_id}", **headers)
+        if caller == "nobody":
+            assert reply.status == 401
+        elif user is None or caller == "other":
+            assert reply.body["type"] == "/problems/user-not-found"
+        elif condition in {"current", "weak", "any", "both"}:
+            assert (reply.status, reply.body) == (304, None)
+        else:
+            assert (reply.status, reply.body) == (200, user)
+
+    def condition(self, name: str, condition: str, thing: Any) -> dict[str, str]:
+        """Return the header of a condition on the thing as it is."""
+        version = 1 if thing is None else thing["version"]
+        return {
+            "none": {},
+            "current": {name: f'"{version}"'},
+            "stale": {name: f'"{version + 1}"'},
+            "weak": {name: f'W/"{version}"'},
+            "any": {name: "*"},
+            "both": {name: f'"{version + 7}", "{version}"'},
+        }[condition]
+
+    @rule(
+        user_id=users,
+        caller=callers,
+        condition=conditions,
+        body=st.fixed_dictionaries(
+            {}, optional={"name": names, "email": emails, "metadata": pairs | st.none()}
+        ),
+        status=st.sampled_from([None, None, "active", "suspended"]),
+    )
+    def patch_user(
+        self, user_id: str, caller: str, condition: str, body: dict[str, Any], status: str | None
+    ) -> None:
+        """Change a user."""
+        body |= {} if status is None else {"status": status}
+        user = self.state.get(user_id)
+        headers = self.condition("If_Match", condition, user)
+        reply = self.send(caller, user_id, "PATCH", f"/users/{user_id}", body, **headers)
+        if caller == "nobody":
+            assert reply.status == 401
+        elif caller == "other":
+            assert reply.status == 404
+        elif caller == "self" and status is not None:
+            assert reply.status == 403
+        elif user is None:
+            assert reply.status == 404
+        elif condition in {"stale", "weak"}:
+            assert reply.status == 412
+        elif self.taken(body.get("email", user["email"]), user_id):
+            assert reply.body["type"] == "/problems/email-taken"
+        else:
+            self.changed(user, reply, body)
+
+    def changed(self, thing: dict[str, Any], reply: Reply, body: dict[str, Any]) -> None:
+        """Take an accepted change into the model."""
+        assert reply.status == 200, reply
+        merged = {**thing["metadata"], **(body.get("metadata") or {})}
+        kept = {name: value for name, value in merged.items() if value is not None}
+        empties = "metadata" in body and body["metadata"] is None
+        thing |= {
+            **body,
+            "metadata": {} if empties else kept,
+            "version": thing["version"] + 1,
+            "updated_at": reply.body["updated_at"],
+        }
+        assert reply.body == thing
+        assert reply.headers["ETag"] == f'"{thing["version"]}"'
+
+    @rule(user_id=users, caller=callers, condition=conditions)
+    def delete_user(self, user_id: str, caller: str, condition: str) -> None:
+        """Delete a user."""
+        user = self.state.get(user_id)
+        headers = self.condition("If_Match", condition, user)
+        reply = self.send(caller, user_id, "DELETE", f"/users/{user_id}", **headers)
+        if caller != "admin":
+            assert reply.status == (401 if caller == "nobody" else 403)
+        elif user is None:
+            assert reply.status == 404
+        elif condition in {"stale", "weak"}:
+            assert reply.status == 412
+        elif any(order["status"] in OPEN for order in self.lives[user_id].values()):
+            assert reply.body["type"] == "/problems/user-has-open-orders"
+        else:
+            assert reply.status == 204
+            del self.state[user_id]
+            self.answers = {
+                known: answer
+                for known, answer in self.answers.items()
+                if "order_id" in answer[1] or answer[1]["user_id"] != user_id
+            }
+
+    @rule(target=orders, user_id=users, caller=callers, key=keys)
+    def create_order(self, user_id: str, caller: str, key: str | None) -> tuple[str, str]:
+        """Create an order."""
+        headers = {} if key is None else {"Idempotency_Key": key}
+        reply = self.send(caller, user_id, "POST", f"/users/{user_id}/orders", ORDER, **headers)
+        if caller in {"nobody", "other"}:
+            assert reply.status == (401 if caller == "nobody" else 404)
+        else:
+            who = user_id if caller == "self" else "admin"
+            with self.keyed(who, key, user_id, reply) as new:
+                if new and user_id not in self.state:
+                    assert reply.body["type"] == "/problems/user-not-found"
+                elif new and self.state[user_id]["status"] == "suspended":
+                    assert reply.body["type"] == "/problems/user-suspended"
+                elif new:
+                    assert reply.status == 201
+                    self.lives[user_id][reply.body["order_id"]] = dict(reply.body)
+        return user_id, str(reply.body.get("order_id", "ord_" + "0" * 32))
+
+    @rule(
+        order=orders,
+        caller=callers,
+        condition=conditions,
+        step=st.sampled_from([None, *LIFECYCLE]),
+        metadata=st.none() | pairs,
+    )
+    def patch_order(
+        self,
+        order: tuple[str, str],
+        caller: str,
+        condition: str,
+        step: str | None,
+        metadata: dict[str, Any] | None,
+    ) -> None:
+        """Take a step of an order's life, change its metadata, or both."""
+        user_id, order_id = order
+        known = self.lives.get(user_id, {}).get(order_id)
+        headers = self.condition("If_Match", condition, known)
+        body = {} if step is None else {"status": step}
+        body |= {} if metadata is None else {"metadata": metadata}  # type: ignore[dict-item]
+        path = f"/users/{user_id}/orders/{order_id}"
+        reply = self.send(caller, user_id, "PATCH", path, body, **headers)
+        if caller in {"nobody", "other"}:
+            assert reply.status == (401 if caller == "nobody" else 404)
+        elif caller == "self" and user_id not in self.state:
+            assert reply.body["type"] == "/problems/user-not-found"
+        elif caller == "self" and step not in {None, "cancelled"}:
+            assert reply.status == 403
+        elif known is None:
+            assert reply.body["type"] == "/problems/order-not-found"
+        elif condition in {"stale", "weak"}:
+            assert reply.status == 412
+        elif step is not None and step not in LIFECYCLE[known["status"]]:
+            assert reply.body["type"] == "/problems/illegal-transition"
+        elif caller == "self" and step == "cancelled" and known["status"] == "paid":
+            assert reply.status == 403
+        else:
+            self.changed(known, reply, body)
+
+    @rule(user_id=users, caller=callers)
+    def list_orders(self, user_id: str, caller: str) -> None:
+        """List a user's orders."""
+        reply = self.send(caller, user_id, "GET", f"/users/{user_id}/orders?limit=100")
+        orders = self.lives.get(user_id, {})
+        if caller in {"nobody", "other"}:
+            assert reply.status == (401 if caller == "nobody" else 404)
+        elif user_id not in self.state and (caller == "self" or not orders):
+            assert reply.status == 404
+        else:
+            assert reply.body["orders"] == [orders[order_id] for order_id in sorted(orders)[::-1]]
+
+    @invariant()
+    def lists_agree(self) -> None:
+        """Every user of the model is listed, and nobody else."""
+        reply = self.send("admin", "", "GET", "/users?limit=100&order=asc")
+        assert reply.body["users"] == [self.state[user_id] for user_id in sorted(self.state)]
+
+
+def test_no_sequence_of_requests_differs_from_the_model() -> None:
+    """Whatever is asked in whatever order, by whomever, is answered as the model says."""
+
+    def machine() -> Lives:
+        folder = TemporaryDirectory()
+        context = served(STORAGE_URL=f"sqlite:///{Path(folder.name) / 'api.db'}")
+        lives = Lives(context.__enter__())
+
+        def teardown() -> None:
+            context.__exit__(None, None, None)
+            folder.cleanup()
+
+        lives.teardown = teardown  # type: ignore[method-assign]
+        return lives
+
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        machine, settings=settings(max_examples=60, stateful_step_count=40, deadline=None)
+    )

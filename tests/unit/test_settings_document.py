@@ -1,0 +1,43 @@
+"""docs/settings.md: every setting stands there, and nothing else does."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from chalicelib.settings import Settings, SettingsError
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+
+
+class Listening(Mapping[str, str]):
+    """An empty environment that remembers what was asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def test_every_setting_is_documented() -> None:
+    """The variables that the settings read are those of the document's first table."""
+    environment = Listening()
+    settings = Settings(environment)
+    for name in dir(Settings):
+        if not name.startswith("_") and name != "of_process":
+            with suppress(SettingsError):
+                attribute = getattr(settings, name)
+                if callable(attribute):
+                    attribute()
+    table = DOCUMENT.partition("The local server reads")[0]
+    documented = set(re.findall(r"^\| `([A-Z_]+)`", table, re.MULTILINE))
+    known_to_aws = {"AWS_LAMBDA_FUNCTION_NAME", "AWS_CHALICE_CLI_MODE"}
+    assert environment.asked - known_to_aws == documented
