@@ -5,9 +5,11 @@ ministack's own interpreter, as `python emulated_aws.py`, with ministack's varia
 https://docs.aws.amazon.com/apigateway/latest/api/API_ImportRestApi.html
 https://docs.aws.amazon.com/apigateway/latest/api/API_PutRestApi.html
 """
+# ruff: noqa: SLF001 - ministack has no public interface for this
 
 import json
 import re
+from typing import Any
 
 from ministack.app import main
 from ministack.services import apigateway_v1 as gateway
@@ -18,15 +20,19 @@ _API = re.compile(r"/restapis/([^/]+)/?")
 _create_from = gateway._import_rest_api
 _answer = gateway.handle_request
 
+Spec = dict[str, Any]
 
-def import_rest_api(spec, properties=None):
+
+def import_rest_api(spec: Spec, properties: dict[str, Any] | None = None) -> str:
     """Make an API of a Swagger document and return its id."""
-    api = _create_from(spec, properties)
+    api: str = _create_from(spec, properties)
     _import_gateway_responses(api, spec)
     return api
 
 
-async def handle_request(method, path, headers, body, query):
+async def handle_request(
+    method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+) -> Any:
     """Answer the two requests that ministack does not know, and hand on the others."""
     if method == "POST" and path.rstrip("/") == "/restapis" and "mode" in query:
         return gateway._v1_response(gateway._rest_apis[import_rest_api(json.loads(body))], 201)
@@ -37,7 +43,7 @@ async def handle_request(method, path, headers, body, query):
     return await _answer(method, path, headers, body, query)
 
 
-def _overwrite(api, spec):
+def _overwrite(api: str, spec: Spec) -> None:
     resources = gateway._resources[api]
     root = next(resource for resource in resources.values() if resource["path"] == "/")
     root["resourceMethods"] = {}
@@ -50,7 +56,7 @@ def _overwrite(api, spec):
     _import_gateway_responses(api, spec)
 
 
-def _import_gateway_responses(api, spec):
+def _import_gateway_responses(api: str, spec: Spec) -> None:
     for kind, response in spec.get(_EXTENSION, {}).items():
         status, _, body = gateway._put_gateway_response(api, kind, response)
         if status >= 300:
