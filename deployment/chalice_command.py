@@ -1,5 +1,6 @@
 """Chalice's commands, run as a person would run them."""
 
+import os
 import subprocess
 import sys
 
@@ -9,11 +10,15 @@ from deployment.stages import Stage
 _MAIN = "import sys; from chalice.cli import main; sys.exit(main())"
 
 
-def chalice(stage: Stage, command: str, *arguments: str) -> None:
-    """Run a command of Chalice's for the stage. Raises DeploymentError when it fails."""
+def chalice(stage: Stage, command: str, *arguments: str, **variables: str) -> None:
+    """Run a command of Chalice's for the stage, with more environment variables.
+
+    Raises DeploymentError when it fails.
+    """
     done = subprocess.run(  # noqa: S603 - the interpreter that runs this, and constants
         [sys.executable, "-c", _MAIN, command, "--stage", stage.name, *arguments],
         cwd=stage.root,
+        env={**os.environ, **variables},
         check=False,
     )
     if done.returncode != 0:

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import boto3
 import yaml
 
 from deployment import cloudformation, terraform
@@ -17,7 +18,7 @@ _RESOURCES = Path(".chalice") / "resources.yaml"
 def make_cloudformation(stage: Stage, *, per_route: bool, snapstart: bool) -> Path:
     """Make and return the directory with `TEMPLATE` and the zip file that it names."""
     directory = _fresh(stage.root / "build" / stage.name / "cloudformation")
-    chalice(stage, "package", "--merge-template", str(_RESOURCES), str(directory))
+    _chalice_package(stage, "--merge-template", str(_RESOURCES), str(directory))
     generated = directory / "sam.yaml"
     template = yaml.safe_load(generated.read_text())
     generated.unlink()
@@ -29,9 +30,15 @@ def make_cloudformation(stage: Stage, *, per_route: bool, snapstart: bool) -> Pa
 def make_terraform(stage: Stage, *, per_route: bool) -> Path:
     """Make and return the directory that Terraform accepts as it is."""
     directory = _fresh(stage.root / "build" / stage.name / "terraform")
-    chalice(stage, "package", "--pkg-format", "terraform", str(directory))
+    _chalice_package(stage, "--pkg-format", "terraform", str(directory))
     terraform.finish(directory, stage, per_route=per_route)
     return directory
+
+
+def _chalice_package(stage: Stage, *arguments: str) -> None:
+    # A package is for every Region; Chalice asks for one, to know the partition it belongs to.
+    region = boto3.Session().region_name or "us-east-1"
+    chalice(stage, "package", *arguments, AWS_DEFAULT_REGION=region)
 
 
 def _fresh(directory: Path) -> Path:
