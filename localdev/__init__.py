@@ -54,7 +54,8 @@ def prepare(app: Api) -> None:
         os.environ.update(environment.variables)
         for name in environment.unset:
             os.environ.pop(name, None)
-        server = open_server(LocalGateway(app, closed=environment.closed), config, host, port)
+        gateway = LocalGateway(app, closed=environment.closed, renderer=environment.renderer)
+        server = open_server(gateway, config, host, port)
         click.echo(environment.banner(port))
         return server
 

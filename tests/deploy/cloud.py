@@ -8,8 +8,8 @@ from typing import Any
 
 import boto3
 
+from localdev.engines import Missing, environment, ministack
 from tests.deploy.needs import missing
-from tests.engines import Missing, environment, ministack
 
 
 class Cloud:
@@ -61,8 +61,10 @@ def running_cloud() -> Iterator[Cloud]:
     root = environment("")
     keys = {name: root[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
     try:
-        with ministack((program,), AUTH="true", **keys) as endpoint:
-            with closing(Cloud(endpoint)) as cloud:
-                yield cloud
+        with (
+            ministack((program,), AUTH="true", **keys) as endpoint,
+            closing(Cloud(endpoint)) as cloud,
+        ):
+            yield cloud
     except Missing as reason:
         missing(str(reason))

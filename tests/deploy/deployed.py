@@ -24,11 +24,17 @@ _PROBLEM_MEMBERS = {"type", "title", "status", "detail", "message", "request_id"
 
 
 class Deployed:
-    """The API `api` at its `stage`, whose functions' names begin with `prefix`."""
+    """The API `api` at its `stage`, whose functions' names begin with `prefix`.
 
-    def __init__(self, cloud: Cloud, api: str, stage: str, prefix: str) -> None:
+    `token` is an administrator's, by default one with the tests' shared secret.
+    """
+
+    def __init__(
+        self, cloud: Cloud, api: str, stage: str, prefix: str, token: str | None = None
+    ) -> None:
         self.cloud = cloud
         self.prefix = prefix
+        self._token = token or bearer("boss", roles=["admin"])
         self._http = httpx.Client(base_url=cloud.url(api, stage), timeout=60)
         self._numbers = count(1)
 
@@ -38,8 +44,8 @@ class Deployed:
 
     def call(self, method: str, path: str, token: str | None = "", **options: Any) -> Any:
         """Send a request, as an administrator unless `token` is another one or None."""
-        bearer = administrator() if token == "" else token
-        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        sent = self._token if token == "" else token
+        headers = {"Authorization": f"Bearer {sent}"} if sent else {}
         return self._http.request(
             method, path, headers={**headers, **options.pop("headers", {})}, **options
         )
@@ -60,11 +66,6 @@ class Deployed:
     def invoke(self, function: str, event: object) -> Any:
         """Return what one of the named functions returns."""
         return self.cloud.invoke(f"{self.prefix}-{function}", event)
-
-
-def administrator() -> str:
-    """Return a token of an administrator."""
-    return bearer("boss", roles=["admin"])
 
 
 def bearer(subject: str, **changes: object) -> str:

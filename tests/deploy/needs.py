@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests.engines import EMULATORS
+from localdev.engines import EMULATORS
 
 _CFN_TOOLS = EMULATORS / "cfn-tools" / "bin"
 _INSTALL = "run tests/install-emulators"

@@ -1,0 +1,24 @@
+"""Alembic's entrance: migrates the PostgreSQL database that STORAGE_URL names.
+
+https://alembic.sqlalchemy.org/en/latest/tutorial.html#the-migration-environment
+"""
+
+from alembic import context
+from sqlalchemy import create_engine
+
+from chalicelib.settings import Settings
+from chalicelib.storage.sql_schema import METADATA
+
+url = context.config.get_main_option("sqlalchemy.url") or Settings.of_process().storage_url
+
+if context.is_offline_mode():
+    context.configure(url=url, target_metadata=METADATA, literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        context.configure(connection=connection, target_metadata=METADATA)
+        with context.begin_transaction():
+            context.run_migrations()
+    engine.dispose()

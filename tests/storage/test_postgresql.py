@@ -1,0 +1,145 @@
+"""What only PostgreSQL has: migrations, retries, timeouts, and connections that end."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, Engine, create_engine, text
+
+from chalicelib.problems import Unavailable
+from chalicelib.storage import open_storage
+from chalicelib.storage.base import Storage
+from chalicelib.storage.sql_schema import METADATA
+from localdev.engines import Engines
+from tests.conftest import url_of
+from tests.storage.things import a_user, user_change
+
+ROOT = Path(__file__).parents[2]
+
+
+def alembic(url: str) -> Config:
+    """Return the project's own configuration of Alembic, for the database at `url`."""
+    config = Config(ROOT / "alembic.ini")
+    config.set_main_option("sqlalchemy.url", url)
+    return config
+
+
+@pytest.fixture
+def database(engines: Engines) -> Iterator[Engine]:
+    """Return a database that is migrated from nothing."""
+    url = url_of(engines, "postgresql")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public"):
+            connection.execute(text(statement))
+    command.upgrade(alembic(url), "head")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def storage(database: Engine) -> Iterator[Storage]:
+    """Return storage in the migrated database."""
+    opened = open_storage(database.url.render_as_string(hide_password=False))
+    yield opened
+    opened.close()
+
+
+def test_the_migrations_make_what_storage_expects(database: Engine) -> None:
+    """Migrated from nothing, the database has the tables, columns and indexes of the schema."""
+    with database.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+
+
+def test_the_migrations_can_be_undone(database: Engine) -> None:
+    """Downgraded to nothing, no table of ours is left."""
+    command.downgrade(alembic(str(database.url)), "base")
+    with database.connect() as connection:
+        assert not set(database.dialect.get_table_names(connection)) & set(METADATA.tables)
+
+
+def test_a_connection_that_ended_is_replaced(database: Engine, storage: Storage) -> None:
+    """An act after the server has closed the kept connection is carried out."""
+    user = a_user()
+    storage.create_user(user, None, 0)
+    with database.connect() as connection:
+        end_others(connection)
+    assert storage.get_user(user.user_id) == user
+
+
+def end_others(connection: Connection) -> None:
+    """End all other connections, as a failover does."""
+    connection.execute(
+        text(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        )
+    )
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01"])
+def test_what_is_worth_trying_again_is_tried_again(
+    database: Engine, storage: Storage, state: str
+) -> None:
+    """A serialization failure and a deadlock are tried again, and the act happens once."""
+    with database.connect() as connection:
+        connection.execute(text("CREATE SEQUENCE attempts"))
+        connection.exec_driver_sql(
+            "CREATE FUNCTION fail_twice() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " IF nextval('attempts') < 3 THEN"
+            f" RAISE EXCEPTION 'not this time' USING ERRCODE = '{state}'; END IF;"
+            " RETURN NEW; END $$"
+        )
+        connection.exec_driver_sql(
+            "CREATE TRIGGER failing BEFORE INSERT OR UPDATE ON users"
+            " FOR EACH ROW EXECUTE FUNCTION fail_twice()"
+        )
+    user = a_user()
+    assert storage.create_user(user, None, 0) is None
+    assert storage.get_user(user.user_id) == user
+
+
+@pytest.mark.slow
+def test_a_lock_that_stays_is_waited_for_in_bounds(database: Engine, storage: Storage) -> None:
+    """An act whose row is locked for longer than the timeout ends as Unavailable, unwritten."""
+    user = a_user()
+    storage.create_user(user, None, 0)
+    blocking = database.execution_options(isolation_level="READ COMMITTED")
+    with blocking.begin() as connection:
+        connection.execute(text("SELECT 1 FROM users FOR UPDATE"))
+        with pytest.raises(Unavailable):
+            storage.change_user(user.user_id, user_change(name="Late"))
+    assert storage.get_user(user.user_id) == user
+
+
+def test_a_server_that_is_not_there_is_unavailable() -> None:
+    """Nothing listening is Unavailable, for checks and acts."""
+    storage = open_storage("postgresql+psycopg://app@127.0.0.1:1/nothing")
+    with pytest.raises(Unavailable):
+        storage.check()
+    with pytest.raises(Unavailable):
+        storage.get_user("usr_1")
+    storage.close()
+
+
+def test_one_connection_is_kept(database: Engine, storage: Storage) -> None:
+    """After a burst of threads one connection stays open, as a Lambda function needs."""
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda _: storage.check(), range(50)))
+    others = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+    )
+    with database.connect() as connection:
+        # The server takes a moment to notice that a connection was closed.
+        for _ in range(100):
+            if connection.execute(others).scalar_one() == 1:
+                break
+            time.sleep(0.05)
+        assert connection.execute(others).scalar_one() == 1
