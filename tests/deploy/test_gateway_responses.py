@@ -8,7 +8,7 @@ from chalicelib.problems import KINDS
 from deployment.gateway_responses import PROBLEMS, as_extension, gateway_responses
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
-KINDS = {
+RESPONSE_TYPES = {
     "ACCESS_DENIED",
     "API_CONFIGURATION_ERROR",
     "AUTHORIZER_CONFIGURATION_ERROR",
@@ -35,10 +35,10 @@ KINDS = {
 
 def test_every_kind_is_a_problem() -> None:
     """Each kind of answer that API Gateway makes by itself has a problem of the application's."""
-    assert set(PROBLEMS) == KINDS
+    assert set(PROBLEMS) == RESPONSE_TYPES
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", sorted(RESPONSE_TYPES))
 def test_a_body_is_a_problem(kind: str) -> None:
     """A body has the members of every problem, a type that can be looked up, and its status."""
     response = gateway_responses([])[kind]
