@@ -3,6 +3,10 @@
 PORT ?= 8000
 SUB ?= local-admin
 ROLE ?=
+STAGE ?= dev
+TABLE ?= keep
+ROUTING ?= single
+SNAPSTART ?=
 STORAGE ?=
 
 # The newest Python that Lambda runs; deploying needs 3.12 or later, all else works on 3.11 too.
@@ -13,7 +17,8 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help local local-auth token migrate openapi release-openapi tools test test-all lint format clean
+.PHONY: help local local-auth token migrate openapi release-openapi tools test test-all lint format clean \
+	deploy delete package terraform package-size emulators
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -46,14 +51,32 @@ openapi: $(INSTALLED) ## Write docs/openapi.json
 release-openapi: $(INSTALLED) ## The same, and promise it: later changes are held against it
 	@$(BIN)/python -m localdev.document --released
 
+emulators: $(INSTALLED) ## Install the emulators that the tests and make local STORAGE=dynamodb use
+	@PYTHON=$(abspath $(BIN)/python) tests/install-emulators
+
 tools: $(INSTALLED) ## Install the outsiders' tools that the tests of the document use
-	@PYTHON=$(BIN)/python tests/install-tools
+	@PYTHON=$(abspath $(BIN)/python) tests/install-tools
 
 test: $(INSTALLED) ## Run the tests
 	$(BIN)/python -m pytest -m "not slow"
 
 test-all: $(INSTALLED) ## Run the tests with the slow ones, which go further into the same things
 	$(BIN)/python -m pytest
+
+deploy: $(INSTALLED) ## Deploy a stage of your own, or update it (STAGE=dev)
+	@$(BIN)/python -m deployment deploy $(STAGE)
+
+delete: $(INSTALLED) ## Delete what deploy made, its data only with TABLE=delete (STAGE=dev)
+	@$(BIN)/python -m deployment delete $(STAGE) --table $(TABLE)
+
+package: $(INSTALLED) ## Make a CloudFormation template (STAGE=prod ROUTING=per-route SNAPSTART=on)
+	@$(BIN)/python -m deployment package $(STAGE) --routing $(ROUTING) $(if $(SNAPSTART),--snapstart)
+
+terraform: $(INSTALLED) ## Make a Terraform directory (STAGE=prod ROUTING=per-route)
+	@$(BIN)/python -m deployment terraform $(STAGE) --routing $(ROUTING)
+
+package-size: package ## Tell what the functions' code weighs (STAGE=prod)
+	@$(BIN)/python -m deployment size build/$(STAGE)/cloudformation/deployment.zip
 
 lint: $(INSTALLED) ## Check style and types
 	$(BIN)/ruff check .
@@ -65,4 +88,4 @@ format: $(INSTALLED) ## Put the code into its style
 	$(BIN)/ruff format .
 
 clean: ## Remove what the commands made, but no data
-	rm -rf .venv .tools build vendor .chalice/deployments .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .emulators .tools build vendor .chalice/deployments .mypy_cache .pytest_cache .ruff_cache .hypothesis

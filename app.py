@@ -304,6 +304,8 @@ if TYPE_CHECKING:
     dynamodb.update_item()
     dynamodb.delete_item()
     dynamodb.query()
+    ssm = boto3.client("ssm")
+    ssm.get_parameter()
 
 if settings().is_lambda:
     settings().check()
@@ -311,4 +313,4 @@ if settings().is_lambda:
 if settings().is_chalice_command:
     import localdev
 
-    localdev.prepare(app, settings())
+    localdev.prepare(app)

@@ -23,6 +23,8 @@ Problem
 ├── Invalid                     the request can be read, but its members break the rules
 │   ├── TooManyPairs
 │   └── KeyReused
+├── TooManyRequests             the gateway lets no more requests through for now
+├── GatewayTimeout              the gateway stopped waiting for the answer
 └── Unavailable                 storage does not answer in time; trying again is safe
 
 Anything else that is raised is a fault of ours: a 500 that says nothing of its cause.
@@ -235,6 +237,26 @@ class KeyReused(Invalid):
         )
 
 
+class TooManyRequests(Problem):
+    """More requests come than the gateway lets through."""
+
+    detail = "Too many requests are being sent; send this one again in a moment."
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """When to try again, in seconds."""
+        return {"Retry-After": "1"}
+
+
+class GatewayTimeout(Problem):
+    """The gateway stopped waiting; nobody knows whether the request was carried out."""
+
+    detail = (
+        "No answer came in time, and the request may have been carried out: look before you send"
+        " it again, or send it with an Idempotency-Key."
+    )
+
+
 class Unavailable(Problem):
     """Storage does not answer in time; the same request may be sent again."""
 
@@ -377,6 +399,20 @@ KINDS: dict[type[BaseException], Kind] = {
         422,
         "Idempotency key reused",
         "An Idempotency-Key stands for one request; another request needs a key of its own.",
+    ),
+    TooManyRequests: Kind(
+        "too-many-requests",
+        429,
+        "Too many requests",
+        "API Gateway limits how many requests a second it lets through. The same request can be"
+        " sent again a little later.",
+    ),
+    GatewayTimeout: Kind(
+        "gateway-timeout",
+        504,
+        "Gateway timeout",
+        "API Gateway stopped waiting for the answer. A request that changes something may have"
+        " been carried out; with an Idempotency-Key it can be sent again without harm.",
     ),
     Unavailable: Kind(
         "unavailable",
