@@ -8,10 +8,17 @@ from typing import Any
 
 import boto3
 import pytest
+from hypothesis import settings
 
 from chalicelib.storage.dynamodb_table import create_table
 from localdev.engines import Engines, Missing, environment
 from tests.openapi_recorder import recorder
+
+# What is drawn at random: the same few cases at every run, and with
+# --hypothesis-profile=thorough many, others each time.
+settings.register_profile("quick", max_examples=20, deadline=None, derandomize=True)
+settings.register_profile("thorough", max_examples=80, deadline=None, print_blob=True)
+settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")
