@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import yaml
@@ -50,6 +51,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return made
 
 
+@pytest.fixture
+def project_in_vpc(tmp_path: Path) -> Project:
+    """Copy the project, with a domain and a VPC configured."""
+    made = Project(tmp_path / "vpc")
+    made.configure("prod", **AUTHENTICATION)
+    made.connect("prod")
+    return made
+
+
 def deploy(project: Project, cloud: Cloud, *choice: str) -> str:
     """Package and deploy with the commands that `make package` prints; return the API's id."""
     succeeded(project.deployment("package", "prod", *choice))
@@ -79,6 +89,13 @@ def test_cfn_lint_finds_nothing(project: Project, choice: str) -> None:
     succeeded(project.deployment("package", "prod", *CHOICES[choice]))
     lint = (*cfn_tool("cfn-lint"), "--include-checks", "I", "--regions", "eu-central-1", "--")
     assert succeeded(project.run(*lint, TEMPLATE)) == ""
+
+
+def test_a_domain_and_a_vpc_pass_too(project_in_vpc: Project) -> None:
+    """The template passes cfn-lint with a domain of one's own and functions in a VPC."""
+    succeeded(project_in_vpc.deployment("package", "prod"))
+    lint = (*cfn_tool("cfn-lint"), "--include-checks", "I", "--regions", "eu-central-1", "--")
+    assert succeeded(project_in_vpc.run(*lint, TEMPLATE)) == ""
 
 
 class TestCreated(DeployedSuite):
