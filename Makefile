@@ -51,17 +51,17 @@ openapi: $(INSTALLED) ## Write docs/openapi.json
 release-openapi: $(INSTALLED) ## The same, and promise it: later changes are held against it
 	@$(BIN)/python -m localdev.document --released
 
+emulators: $(INSTALLED) ## Install the emulators that the tests and make local STORAGE=dynamodb use
+	@PYTHON=$(abspath $(BIN)/python) tests/install-emulators
+
 tools: $(INSTALLED) ## Install the outsiders' tools that the tests of the document use
-	@PYTHON=$(BIN)/python tests/install-tools
+	@PYTHON=$(abspath $(BIN)/python) tests/install-tools
 
 test: $(INSTALLED) ## Run the tests
 	$(BIN)/python -m pytest -m "not slow"
 
 test-all: $(INSTALLED) ## Run the tests with the slow ones, which go further into the same things
 	$(BIN)/python -m pytest
-
-emulators: ## Install what the tests of deployments and of DynamoDB run on
-	@PYTHON=$(PYTHON) tests/install-emulators
 
 deploy: $(INSTALLED) ## Deploy a stage of your own, or update it (STAGE=dev)
 	@$(BIN)/python -m deployment deploy $(STAGE)
@@ -88,4 +88,4 @@ format: $(INSTALLED) ## Put the code into its style
 	$(BIN)/ruff format .
 
 clean: ## Remove what the commands made, but no data
-	rm -rf .venv .tools build vendor .chalice/deployments .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .emulators .tools build vendor .chalice/deployments .mypy_cache .pytest_cache .ruff_cache .hypothesis

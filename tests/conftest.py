@@ -46,7 +46,8 @@ def url_of(engines: Engines, name: str) -> str:
 def a_table(client: Any) -> Iterator[str]:
     """Make a table, and delete it in the end."""
     name = f"users-{secrets.token_hex(8)}"
-    create_table(client, name, ttl=True, point_in_time_recovery=False, deletion_protection=False)
+    # Without expiry: the time of the tests is not the emulator's, which would remove their records.
+    create_table(client, name, ttl=False, point_in_time_recovery=False, deletion_protection=False)
     try:
         yield name
     finally:
