@@ -112,20 +112,22 @@ class TestCreated(DeployedSuite):
         expected.append(f"/aws/apigateway/{api.prefix}")
         assert kept == dict.fromkeys(expected, 30)
         [gateway] = cloud.client("apigateway").get_rest_apis()["items"]
+        stages = cloud.client("apigateway").get_stages(restApiId=gateway["id"])["item"]
+        assert [stage["stageName"] for stage in stages] == ["prod"]
         stage = cloud.client("apigateway").get_stage(restApiId=gateway["id"], stageName="prod")
         assert stage["tracingEnabled"]
         assert stage["methodSettings"]["*/*"]["throttlingRateLimit"] == 200
 
 
 class TestUpdated(DeployedSuite):
-    """The suite, on the stack after an update to a function for each founding route."""
+    """The suite, on the stack after an update to a function for each founding route, by alias."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def api(cls, cloud: Cloud, project: Project, api: Deployed) -> Iterator[Deployed]:
         """Update the stack, which keeps its data, and return its API."""
         user = api.user()
-        choice = CHOICES["per-route"]
+        choice = CHOICES["snapstart"]
         with closing(Deployed(cloud, deploy(project, cloud, *choice), "prod", NAME)) as updated:
             assert updated.call("GET", f"/users/{user}").status_code == 200
             yield updated
