@@ -102,4 +102,3 @@ def _sent(request: Struct) -> dict[str, Any]:
     members: dict[str, Any] = msgspec.to_builtins(request)
     defaults = {field.name: field.default for field in msgspec.structs.fields(type(request))}
     return {name: value for name, value in members.items() if value and value != defaults.get(name)}
-
