@@ -60,6 +60,10 @@ def test_the_makefile_runs_it(target: str, command: str) -> None:
     if shutil.which("make") is None:
         pytest.skip("make is not on PATH")
     shown = subprocess.run(
-        ["make", "--dry-run", *target.split()], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "--dry-run", *target.split()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert shown.stdout.splitlines()[-1].strip().endswith(command)
