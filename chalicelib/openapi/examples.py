@@ -13,17 +13,14 @@ from chalicelib.model import Item, Order, OrderId, User, UserId
 from chalicelib.orders import NewOrder, OrderPatch, OrderService
 from chalicelib.pagination import OrderList, OrderListQuery, UserList, UserListQuery
 from chalicelib.path_router import MESSAGES, Message
+from chalicelib.problem_details import Explanation, describe, explain, kind_of
 from chalicelib.problems import (
     EmailTaken,
-    Explanation,
     FieldError,
     IllegalTransition,
     Invalid,
     InvalidParameter,
     UnsupportedMediaType,
-    describe,
-    explain,
-    kind_of,
 )
 from chalicelib.storage.memory import MemoryStorage
 from chalicelib.users import NewUser, UserCreated, UserPatch, UserReplacement, UserService
