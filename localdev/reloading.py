@@ -22,7 +22,7 @@ def watch_sources_only() -> None:
         if found != seen.setdefault(root_dir, found):
             callback()
 
-    StatFileWatcher._single_pass_poll = look  # type: ignore[method-assign]  # noqa: SLF001
+    StatFileWatcher._single_pass_poll = look  # type: ignore[assignment, method-assign]  # noqa: SLF001
 
 
 def _sources(root: Path) -> dict[Path, int]:
