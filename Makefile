@@ -21,7 +21,7 @@ INSTALLED := .venv/.installed
 	deploy delete package terraform package-size emulators
 
 help: ## List the commands
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 $(INSTALLED): requirements.txt requirements-dev.txt requirements-docs.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed, 3.13 preferred: see .python-version"; exit 1; }
@@ -31,13 +31,14 @@ $(INSTALLED): requirements.txt requirements-dev.txt requirements-docs.txt
 	@touch $@
 
 # Chalice restarts when any file changes, bytecode that it has just caused to be written included.
+# A stage that config.json does not have leaves the shell's settings alone.
 local local-auth: export PYTHONDONTWRITEBYTECODE = 1
 local: $(INSTALLED) ## Serve the API on this machine, open (PORT=8000, STORAGE=dynamodb or postgresql)
 	@$(if $(filter dynamodb,$(STORAGE)),PYTHON=$(abspath $(BIN)/python) tests/install-emulators ministack)
-	@$(if $(STORAGE),$(BIN)/python -m localdev.serve $(STORAGE),$(BIN)/chalice local) --port $(PORT)
+	@$(if $(STORAGE),$(BIN)/python -m localdev.serve $(STORAGE),$(BIN)/chalice local --stage local) --port $(PORT)
 
 local-auth: $(INSTALLED) ## The same, closed: callers need a token
-	@LOCAL_AUTH=closed $(BIN)/chalice local --port $(PORT)
+	@LOCAL_AUTH=closed $(BIN)/chalice local --stage local --port $(PORT)
 
 token: $(INSTALLED) ## Print a token for the closed server (SUB=<user_id> ROLE=admin)
 	@$(BIN)/python -m localdev.token --sub '$(SUB)' $(if $(ROLE),--role '$(ROLE)')
@@ -70,7 +71,7 @@ delete: $(INSTALLED) ## Delete what deploy made, its data only with TABLE=delete
 	@$(BIN)/python -m deployment delete $(STAGE) --table $(TABLE)
 
 package: $(INSTALLED) ## Make a CloudFormation template (STAGE=prod ROUTING=per-route SNAPSTART=on)
-	@$(BIN)/python -m deployment package $(STAGE) --routing $(ROUTING) $(if $(SNAPSTART),--snapstart)
+	@$(BIN)/python -m deployment package $(STAGE) --routing $(ROUTING) $(if $(filter on,$(SNAPSTART)),--snapstart)
 
 terraform: $(INSTALLED) ## Make a Terraform directory (STAGE=prod ROUTING=per-route)
 	@$(BIN)/python -m deployment terraform $(STAGE) --routing $(ROUTING)

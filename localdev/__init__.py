@@ -56,7 +56,10 @@ def prepare(app: Api) -> None:
         for name in environment.unset:
             os.environ.pop(name, None)
         gateway = LocalGateway(app, closed=environment.closed, renderer=environment.renderer)
-        server = open_server(gateway, config, host, port)
+        try:
+            server = open_server(gateway, config, host, port)
+        except OSError as error:
+            _stop(f"{host}:{port} cannot be had ({error.strerror}): try another port.")
         click.echo(environment.banner(port))
         return server
 

@@ -69,7 +69,7 @@ class LocalEnvironment:
     def banner(self, port: int) -> str:
         """Return what to tell the person who started the server."""
         url = f"http://{self._host}:{port}"
-        who = "callers need a token: make token" if self.closed else "every caller is administrator"
+        who = "callers need a token" if self.closed else "every caller is administrator"
         token = ' -H "Authorization: Bearer $TOKEN"' if self.closed else ""
         lines = [
             "",
@@ -77,6 +77,7 @@ class LocalEnvironment:
             f"  API    {url}  ({who})",
             f"  Docs   {url}/docs",
             f"  Data   {self.variables['STORAGE_URL']}",
+            *(["  Token  TOKEN=$(make -s token ROLE=admin)"] if self.closed else []),
             f"  Try    curl -X POST {url}/users{token} -H 'Content-Type: application/json' \\",
             """           -d '{"name": "Ann Example", "email": "ann@example.com"}'""",
             "",

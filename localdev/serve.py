@@ -65,7 +65,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with _ENGINES[arguments.engine]() as settings:
-            command = [_BIN / "chalice", "local", "--port", arguments.port]
+            # A stage of config.json would bring a STORAGE_URL of its own.
+            command = [_BIN / "chalice", "local", "--stage", "local", "--port", arguments.port]
             return subprocess.run(command, env={**os.environ, **settings}, check=False).returncode
     except Missing as missing:
         parser.error(str(missing))

@@ -6,10 +6,13 @@ https://alembic.sqlalchemy.org/en/latest/tutorial.html#the-migration-environment
 from alembic import context
 from sqlalchemy import create_engine
 
-from chalicelib.settings import Settings
+from chalicelib.settings import Settings, SettingsError
 from chalicelib.storage.sql_schema import METADATA
 
-url = context.config.get_main_option("sqlalchemy.url") or Settings.of_process().storage_url
+try:
+    url = context.config.get_main_option("sqlalchemy.url") or Settings.of_process().storage_url
+except SettingsError:
+    raise SystemExit("Set STORAGE_URL, such as postgresql+psycopg://app@127.0.0.1/app.") from None
 
 if context.is_offline_mode():
     context.configure(url=url, target_metadata=METADATA, literal_binds=True)

@@ -7,7 +7,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from itertools import count
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import pytest
 
@@ -53,6 +53,14 @@ class Served:
         self.module = module
         self.gateway = ApiGateway(module.app)
         self._numbers = count(1)
+
+    def __enter__(self) -> Self:
+        """Serve until the block ends."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of storage."""
+        self.module.storage().close()
 
     @property
     def routes(self) -> list[tuple[str, str]]:
@@ -107,6 +115,16 @@ def bearer(subject: str, *, secret: str = SECRET, **changes: object) -> str:
     return f"Bearer {shared(claims(sub=subject, **changes), secret)}"
 
 
+def load() -> ModuleType:
+    """Load app.py anew, with settings and storage of its own."""
+    spec = spec_from_file_location("app_of_a_test", ROOT / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @contextmanager
 def served(**environment: str) -> Iterator[Served]:
     """Load app.py anew, with the tests' settings changed by `environment`, while the block runs."""
@@ -115,10 +133,5 @@ def served(**environment: str) -> Iterator[Served]:
             process.setenv(name, value)
         # Chalice adds its name to this at each start, and botocore sends it with every request.
         process.setenv("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13")
-        spec = spec_from_file_location("app_of_a_test", ROOT / "app.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = module_from_spec(spec)
-        spec.loader.exec_module(module)
-        yield Served(module)
-        module.storage().close()
+        with Served(load()) as fresh:
+            yield fresh

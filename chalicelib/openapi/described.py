@@ -4,8 +4,10 @@ import inspect
 from functools import cached_property
 from typing import Any, get_args, get_origin
 
+from chalicelib.answers import Lasting, Superseded, Text
 from chalicelib.api import Operation
 from chalicelib.auth import Admits
+from chalicelib.idempotency import Created
 from chalicelib.model import Order, User
 from chalicelib.problem_details import KINDS, Kind
 from chalicelib.problems import (
@@ -51,7 +53,8 @@ class Described:
         returned = operation.view.__annotations__["return"]
         # `Created[User]` is an answer of the sort `Created` whose body is a `User`.
         self.sort: Any = get_origin(returned) or returned
-        self.body: Any = (get_args(returned) or (returned,))[0]
+        is_sort = self.sort in {Created, Lasting, Superseded, Text}
+        self.body: Any = get_args(returned)[0] if is_sort else returned
         self._shared = shared
 
     @property

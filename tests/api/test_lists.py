@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.served import Served, bearer
+from tests.served import Served, bearer, load
 
 ADMIN = bearer("boss", roles=["admin"])
 
@@ -174,18 +174,21 @@ def test_a_walk_shows_each_user_once_while_others_come_and_go(api: Served, order
     removed = ids[::20]
 
     def disturb() -> None:
-        for n, user_id in enumerate(removed):
-            for _ in range(4):
-                api.user()
-            api.as_administrator("DELETE", f"/users/{user_id}")
-            if n == len(removed) // 2:
-                halfway.set()
+        # Another function on the same data: one function serves one request at a time.
+        with Served(load()) as other:
+            for n, user_id in enumerate(removed):
+                for m in range(4):
+                    body = {"name": "Late", "email": f"late{n}-{m}@example.com"}
+                    other.as_administrator("POST", "/users", body)
+                other.as_administrator("DELETE", f"/users/{user_id}")
+                if n == len(removed) // 2:
+                    halfway.set()
 
     halfway = threading.Event()
-    other = threading.Thread(target=disturb)
-    other.start()
+    thread = threading.Thread(target=disturb)
+    thread.start()
     seen = [user["user_id"] for user in walk(api, "/users", limit=7, order=order)]
-    other.join()
+    thread.join()
     assert halfway.is_set()
     staying = set(ids) - set(removed)
     assert len(seen) == len(set(seen))
