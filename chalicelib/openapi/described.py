@@ -42,6 +42,9 @@ _BY_ADMISSION: dict[Admits, tuple[type[Exception], ...]] = {
 }
 
 
+_SORTS: tuple[Any, ...] = (Created, Lasting, Superseded, Text)
+
+
 class Described:
     """The operation that `method` and `path` lead to."""
 
@@ -53,8 +56,7 @@ class Described:
         returned = operation.view.__annotations__["return"]
         # `Created[User]` is an answer of the sort `Created` whose body is a `User`.
         self.sort: Any = get_origin(returned) or returned
-        is_sort = self.sort in {Created, Lasting, Superseded, Text}
-        self.body: Any = get_args(returned)[0] if is_sort else returned
+        self.body: Any = get_args(returned)[0] if self.sort in _SORTS else returned
         self._shared = shared
 
     @property
