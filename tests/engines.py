@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).parent.parent
 EMULATORS = ROOT / ".emulators"
@@ -37,10 +37,12 @@ class Engines:
         self._stack = contextlib.ExitStack()
         self._running: dict[str, str] = {}
 
-    def __enter__(self) -> "Engines":
+    def __enter__(self) -> Self:
+        """Return itself; nothing is started yet."""
         return self
 
     def __exit__(self, *_: object) -> None:
+        """End what was started."""
         self._stack.close()
 
     def url(self, name: str) -> str:
@@ -65,7 +67,7 @@ def environment(endpoint: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def ministack() -> Iterator[str]:
-    """Emulated AWS; yields its endpoint."""
+    """Run emulated AWS; yields its endpoint."""
     if not _MINISTACK.exists():
         raise Missing(f"ministack is not installed: {_INSTALL}")
     port = _free_port()
@@ -78,7 +80,7 @@ def ministack() -> Iterator[str]:
 
 @contextlib.contextmanager
 def dynamodb_local() -> Iterator[str]:
-    """AWS's own DynamoDB Local, in memory; yields its endpoint."""
+    """Run AWS's own DynamoDB Local, in memory; yields its endpoint."""
     if not _DYNAMODB_LOCAL.exists():
         raise Missing(f"DynamoDB Local is not installed: {_INSTALL}")
     if shutil.which("java") is None:
@@ -101,7 +103,7 @@ def dynamodb_local() -> Iterator[str]:
 
 @contextlib.contextmanager
 def postgresql() -> Iterator[str]:
-    """A fresh PostgreSQL with an empty database; yields the URL of storage."""
+    """Run a fresh PostgreSQL with an empty database; yields the URL of storage."""
     if shutil.which("initdb") is None or shutil.which("postgres") is None:
         raise Missing("PostgreSQL's initdb and postgres are not on PATH")
     port = _free_port()
@@ -135,7 +137,7 @@ _SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
 def _process(
     command: list[str | Path],
     settings: dict[str, str],
-    **options: Any,  # noqa: ANN401
+    **options: Any,
 ) -> Iterator[subprocess.Popen[bytes]]:
     log = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, after the process
     server = subprocess.Popen(

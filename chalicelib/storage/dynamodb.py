@@ -7,7 +7,6 @@ is decided anew when it lost a race; the refused write hands back the item to de
 """
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -25,7 +24,7 @@ from chalicelib.storage import dynamodb_items as items
 from chalicelib.storage.base import IdempotencyRecord, Page, Query, UserQuery
 from chalicelib.storage.dynamodb_items import Item, Key
 from chalicelib.storage.dynamodb_lists import admits, orders_page, users_page
-from chalicelib.storage.dynamodb_requests import Act, Refused, make_client
+from chalicelib.storage.dynamodb_requests import Act, Clock, Refused, make_client
 from chalicelib.storage.dynamodb_updates import Update, blind_update, exact_update
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class DynamoDBStorage:
 
     `shards` is over how many partitions the list of users is spread (about 1,000 sign-ups a second
     each); it may grow, but never shrink. `budget` is the seconds that an act may take, retries
-    included. `pause` and `client` are there for tests.
+    included. `clock` and `client` are there for tests.
     """
 
     def __init__(
@@ -49,13 +48,13 @@ class DynamoDBStorage:
         *,
         shards: int = 1,
         budget: float = 8,
-        pause: Callable[[float], None] = time.sleep,
+        clock: Clock = Clock(),  # noqa: B008 - it never changes
         client: "Callable[[float], DynamoDBClient]" = make_client,
     ) -> None:
         self._table = table
         self._shards = shards
         self._budget = budget
-        self._pause = pause
+        self._clock = clock
         self._make_client = client
         self._client: DynamoDBClient | None = None
         self._lock = threading.Lock()
@@ -183,7 +182,7 @@ class DynamoDBStorage:
                 if self._client is None:
                     self._client = self._make_client(self._budget)
                 client = self._client
-        return Act(client, self._budget, self._pause)
+        return Act(client, self._budget, self._clock)
 
     def _get(self, act: Act, key: Key) -> Item | None:
         request = {"TableName": self._table, "Key": key, "ConsistentRead": True}

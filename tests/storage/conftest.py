@@ -31,14 +31,14 @@ MakeStorage = Callable[..., Any]
 
 @pytest.fixture(scope="session")
 def engines() -> Iterator[Engines]:
-    """The servers that this session has needed so far."""
+    """Run the servers that this session needs, each when it is first needed."""
     with Engines() as running:
         yield running
 
 
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
-    """The name of the engine that the case runs on."""
+    """Name the engine that the case runs on."""
     name: str = request.param
     reason = NEWER_THAN_DYNAMODB_LOCAL.get(request.node.originalname)
     if name == "dynamodb-local" and reason:
@@ -53,7 +53,7 @@ def new_storage(
     """Make an empty storage, of which the one before may no longer be used."""
     with contextlib.ExitStack() as stack:
 
-        def make(**options: Any) -> Storage:  # noqa: ANN401
+        def make(**options: Any) -> Storage:
             if engine == "memory":
                 return open_storage("memory:")
             if engine == "sqlite":
@@ -75,14 +75,14 @@ def new_storage(
 
 @pytest.fixture
 def storage(new_storage: MakeStorage) -> Storage:
-    """An empty storage."""
+    """Make an empty storage."""
     made: Storage = new_storage()
     return made
 
 
 @pytest.fixture
 def emulator(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The name of an empty table on ministack, which the AWS variables point at."""
+    """Make an empty table on ministack, which the AWS variables point at, and return its name."""
     for name, value in environment(url_of(engines, "ministack")).items():
         monkeypatch.setenv(name, value)
     with a_table() as table:
@@ -112,7 +112,7 @@ def a_table() -> Iterator[str]:
         client.close()
 
 
-def dynamodb_local_client(budget: float) -> Any:  # noqa: ANN401
+def dynamodb_local_client(budget: float) -> Any:
     """Return a client that gives DynamoDB Local a feature of 2023.
 
     It does not hand back the item that refused a single write (ReturnValuesOnConditionCheckFailure)

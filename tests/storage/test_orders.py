@@ -31,7 +31,7 @@ WRONG = frozenset({7})
 
 @pytest.fixture
 def user(storage: Storage) -> User:
-    """A user that may order."""
+    """Keep a user that may order."""
     user = a_user()
     storage.create_user(user, None, NOW)
     return user
@@ -39,7 +39,7 @@ def user(storage: Storage) -> User:
 
 @pytest.fixture
 def order(storage: Storage, user: User) -> Order:
-    """A new order of the user."""
+    """Keep a new order of the user."""
     order = an_order(user)
     assert storage.create_order(order, None, NOW) is None
     return order

@@ -84,7 +84,7 @@ def test_a_user_may_have_the_most_metadata(storage: Storage) -> None:
     pairs = {f"{place:02}" + "🙂" * 38: "🦄" * 500 for place in range(50)}
     user = kept(storage, metadata=pairs)
     assert storage.get_user(user.user_id) == user
-    other = {key: "🦊" * 500 for key in pairs}
+    other = dict.fromkeys(pairs, "🦊" * 500)
     changed = storage.change_user(user.user_id, user_change(metadata=whole(**other)))
     assert changed.metadata == other
 

@@ -26,7 +26,7 @@ def order_id() -> str:
     return ids.new_id(ids.ORDER_PREFIX, next(_clock))
 
 
-def a_user(**members: Any) -> User:  # noqa: ANN401
+def a_user(**members: Any) -> User:
     """Return a new user, with an e-mail of its own unless `members` has one."""
     return User(
         **{
@@ -43,7 +43,7 @@ def a_user(**members: Any) -> User:  # noqa: ANN401
     )
 
 
-def an_order(user: User, **members: Any) -> Order:  # noqa: ANN401
+def an_order(user: User, **members: Any) -> Order:
     """Return a new order of `user`."""
     return Order(
         **{
@@ -65,7 +65,7 @@ def an_order(user: User, **members: Any) -> Order:  # noqa: ANN401
     )
 
 
-def a_record(**members: Any) -> IdempotencyRecord:  # noqa: ANN401
+def a_record(**members: Any) -> IdempotencyRecord:
     """Return a record that lives for a day, with a key of its own unless `members` has one."""
     return IdempotencyRecord(
         **{
@@ -79,17 +79,17 @@ def a_record(**members: Any) -> IdempotencyRecord:  # noqa: ANN401
     )
 
 
-def user_change(**members: Any) -> UserChange:  # noqa: ANN401
+def user_change(**members: Any) -> UserChange:
     """Return a change of a user made at LATER."""
     return UserChange(**{"updated_at": LATER} | members)
 
 
-def step(status: str, *leaves: str, **members: Any) -> OrderChange:  # noqa: ANN401
+def step(status: str, *leaves: str, **members: Any) -> OrderChange:
     """Return a step of an order from one of `leaves` to `status`, made at LATER."""
     return OrderChange(status=status, leaves=frozenset(leaves), updated_at=LATER, **members)
 
 
-def order_change(**members: Any) -> OrderChange:  # noqa: ANN401
+def order_change(**members: Any) -> OrderChange:
     """Return a change of an order made at LATER."""
     return OrderChange(**{"updated_at": LATER} | members)
 

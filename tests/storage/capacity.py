@@ -1,0 +1,124 @@
+"""What each operation costs on DynamoDB, measured: the table in docs/dynamodb.md.
+
+``python -m tests.storage.capacity`` writes it anew.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from chalicelib.problems import Problem
+from chalicelib.storage.base import UserQuery
+from chalicelib.storage.dynamodb import DynamoDBStorage
+from tests.engines import Engines, environment
+from tests.storage.conftest import a_table
+from tests.storage.operations import OPERATIONS, Operation, set_up
+from tests.storage.wire import Wire
+
+DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "dynamodb.md"
+BEGIN, END = "<!-- capacity: begin -->\n", "<!-- capacity: end -->\n"
+
+# On demand in us-east-1, in dollars for a million units.
+READ_PRICE = 0.125
+WRITE_PRICE = 0.625
+
+SHARDED = Operation("list 20 users, 4 shards", lambda s, _: s.list_users(UserQuery(limit=20)))
+READS = {"GetItem", "Query"}
+
+
+class Cost(NamedTuple):
+    """What one operation sent and consumed; `ruled` where a part of the units is by AWS's rule."""
+
+    name: str
+    requests: list[str]
+    outcome: str
+    reads: float
+    writes: float
+    ruled: bool
+
+
+def measured(ministack: str, dynamodb_local: str, use: Callable[[str], None]) -> list[Cost]:
+    """Return what each operation costs; `use` points the AWS variables at an endpoint.
+
+    ministack counts what transactions and indexes consume as DynamoDB does, where DynamoDB Local
+    counts twice; but it does not count how much a Query reads, so that is asked of the latter.
+    """
+    costs = []
+    for operation in [*OPERATIONS, SHARDED]:
+        shards = 4 if operation is SHARDED else 1
+        use(ministack)
+        with a_table() as table:
+            cost = measure(table, operation, shards=shards)
+        if "Query" in cost.requests:
+            use(dynamodb_local)
+            with a_table() as table:
+                reads = measure(table, operation, shards=shards).reads
+            cost = cost._replace(reads=reads)
+        costs.append(cost)
+    return costs
+
+
+def measure(table: str, operation: Operation, *, shards: int = 1) -> Cost:
+    """Carry out `operation` on the empty `table` and return what it cost."""
+    wire = Wire()
+    storage = DynamoDBStorage(table, client=wire, shards=shards)
+    scene = set_up(storage)
+    operation.prepare(storage, scene)
+    wire.reset()
+    outcome = "done"
+    try:
+        if operation.act(storage, scene) == scene.record:
+            outcome = "first answer"
+    except Problem as problem:
+        outcome = type(problem).__name__
+    finally:
+        storage.close()
+    reads = writes = 0.0
+    for number, (name, request) in enumerate(wire.requests):
+        if name in READS:
+            reads += wire.capacity[number]
+        else:
+            # A refused write consumes the units of the table, though not those of the index.
+            refused = 2 * len(request["TransactItems"]) if "TransactItems" in request else 1
+            writes += wire.capacity.get(number, refused)
+    names = [name for name, _ in wire.requests]
+    return Cost(operation.name, names, outcome, reads, writes, len(wire.capacity) < len(names))
+
+
+def table_of(costs: list[Cost]) -> str:
+    """Return the table of the document."""
+    lines = [
+        "| operation | outcome | requests | RRU | WRU | dollars per million |",
+        "|---|---|---|---:|---:|---:|",
+    ]
+    for cost in costs:
+        price = cost.reads * READ_PRICE + cost.writes * WRITE_PRICE
+        lines.append(
+            f"| {cost.name} | {cost.outcome} | {', '.join(cost.requests)} | {cost.reads:g}"
+            f" | {cost.writes:g}{' †' if cost.ruled else ''} | {price:.3f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def committed() -> str:
+    """Return the table as the document has it."""
+    return DOCUMENT.read_text().partition(BEGIN)[2].partition(END)[0]
+
+
+def main() -> None:
+    """Measure, and write the table into the document."""
+    with Engines() as engines:
+        costs = measured(
+            engines.url("ministack"),
+            engines.url("dynamodb-local"),
+            lambda endpoint: os.environ.update(environment(endpoint)),
+        )
+    head, _, rest = DOCUMENT.read_text().partition(BEGIN)
+    DOCUMENT.write_text(f"{head}{BEGIN}{table_of(costs)}{END}{rest.partition(END)[2]}")
+    sys.stdout.write(table_of(costs))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""The command that makes the table."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from chalicelib.storage.__main__ import main
+from tests.engines import Engines, environment
+from tests.storage.conftest import url_of
+
+NAME = "made-by-command"
+
+
+@pytest.fixture
+def client(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return a client of ministack, where the command works too; the table is not there."""
+    for name, value in environment(url_of(engines, "ministack")).items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("dynamodb")
+    yield client
+    if NAME in client.list_tables()["TableNames"]:
+        client.update_table(TableName=NAME, DeletionProtectionEnabled=False)
+        client.delete_table(TableName=NAME)
+    client.close()
+
+
+def test_the_table_is_made_with_what_storage_needs(
+    client: Any,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The plain command makes an on-demand table with its index and expiry of records."""
+    assert main(["create-table", NAME]) == 0
+    table = client.describe_table(TableName=NAME)["Table"]
+    assert table["TableStatus"] == "ACTIVE"
+    assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["DeletionProtectionEnabled"] is False
+    (index,) = table["GlobalSecondaryIndexes"]
+    assert (index["IndexName"], index["Projection"]) == ("GSI1", {"ProjectionType": "ALL"})
+    expiry = client.describe_time_to_live(TableName=NAME)["TimeToLiveDescription"]
+    assert (expiry["TimeToLiveStatus"], expiry["AttributeName"]) == ("ENABLED", "expires_at")
+    assert recovery(client) == "DISABLED"
+    assert NAME in capsys.readouterr().out
+
+
+def test_options_are_switched_on_and_never_off(client: Any) -> None:
+    """The command may be given again: with more options it adds them, with fewer it keeps them."""
+    main(["create-table", NAME, "--no-ttl"])
+    expiry = client.describe_time_to_live(TableName=NAME)["TimeToLiveDescription"]
+    assert expiry["TimeToLiveStatus"] == "DISABLED"
+    main(["create-table", NAME, "--point-in-time-recovery", "--deletion-protection"])
+    main(["create-table", NAME])
+    expiry = client.describe_time_to_live(TableName=NAME)["TimeToLiveDescription"]
+    assert expiry["TimeToLiveStatus"] == "ENABLED"
+    assert client.describe_table(TableName=NAME)["Table"]["DeletionProtectionEnabled"] is True
+    assert recovery(client) == "ENABLED"
+    with pytest.raises(ClientError):
+        client.delete_table(TableName=NAME)
+
+
+def test_a_table_of_another_shape_is_refused(client: Any) -> None:
+    """A table that is there for something else is left alone, with a sentence that says so."""
+    client.create_table(
+        TableName=NAME,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+    )
+    with pytest.raises(ValueError, match="choose another name"):
+        main(["create-table", NAME])
+
+
+def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a command the usage is shown."""
+    with pytest.raises(SystemExit):
+        main([])
+    assert "COMMAND" in capsys.readouterr().err
+
+
+def recovery(client: Any) -> str:
+    """Return the state of point-in-time recovery."""
+    backups = client.describe_continuous_backups(TableName=NAME)["ContinuousBackupsDescription"]
+    status: str = backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"]
+    return status

@@ -1,0 +1,173 @@
+"""Between storage and the emulator: see what is sent, and let requests fail."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
+from botocore.httpsession import URLLib3Session
+
+from chalicelib.storage.dynamodb_requests import Clock, make_client
+
+Fault = Callable[[AWSPreparedRequest], AWSResponse]
+
+
+class Wire:
+    """A maker of clients whose requests are noted, and answered by `fault` where that is due.
+
+    `capacity` has the units that each request consumed, by its number; those that were refused are
+    not in it, since neither DynamoDB nor the emulator tells. `fault` is due for the requests
+    numbered in `due`, counted from 0 since the last `reset`.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.capacity: dict[int, float] = {}
+        self.fault: Fault | None = None
+        self.due: range | tuple[int, ...] = ()
+
+    def __call__(self, budget: float) -> Any:
+        """Return a client, as `make_client` does."""
+        client = make_client(budget)
+        events = client.meta.events
+        events.register("before-parameter-build.dynamodb", self._ask_for_capacity)
+        events.register("before-send.dynamodb", self._send)
+        events.register("after-call.dynamodb", self._note_capacity)
+        return client
+
+    def reset(self, fault: Fault | None = None, due: range | tuple[int, ...] = ()) -> None:
+        """Forget what was sent, and let `fault` answer the requests that are due from now on."""
+        self.requests.clear()
+        self.capacity.clear()
+        self.fault, self.due = fault, due
+
+    def _ask_for_capacity(self, params: dict[str, Any], **_: object) -> None:
+        params["ReturnConsumedCapacity"] = "TOTAL"
+
+    def _send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse | None:
+        number = len(self.requests)
+        self.requests.append((operation_of(request), json.loads(request.body)))
+        return self.fault(request) if self.fault is not None and number in self.due else None
+
+    def _note_capacity(self, parsed: dict[str, Any], **_: object) -> None:
+        if "ConsumedCapacity" in parsed:
+            consumed = parsed["ConsumedCapacity"]
+            parts = consumed if isinstance(consumed, list) else [consumed]
+            units = sum(part["CapacityUnits"] for part in parts)
+            self.capacity[len(self.requests) - 1] = units
+
+
+class Hours:
+    """A clock that only pauses move on, so that hours pass in no time."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.pauses: list[float] = []
+        self.clock = Clock(now=lambda: self.seconds, sleep=self._sleep)
+
+    def _sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.seconds += seconds
+
+
+def operation_of(request: AWSPreparedRequest) -> str:
+    """Return the name of the operation that is asked for."""
+    target: str = request.headers["X-Amz-Target"].decode()
+    return target.partition(".")[2]
+
+
+class _Raw:
+    """The body of an answer, as botocore reads it."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self, *_: object, **__: object) -> list[bytes]:
+        return [self._body]
+
+
+def answer(request: AWSPreparedRequest, status: int, body: bytes, **headers: str) -> AWSResponse:
+    """Return an answer that no server sent."""
+    return AWSResponse(request.url, status, headers, _Raw(body))
+
+
+def error(status: int, code: str, **members: object) -> Fault:
+    """Answer with an error of DynamoDB's."""
+    kind = f"com.amazonaws.dynamodb.v20120810#{code}"
+    body = json.dumps({"__type": kind, "message": "no", **members}).encode()
+    return lambda request: answer(request, status, body)
+
+
+def conflict(request: AWSPreparedRequest) -> AWSResponse:
+    """Answer that a transaction is under way on the same item."""
+    if operation_of(request) != "TransactWriteItems":
+        return error(400, "TransactionConflictException")(request)
+    reasons: list[dict[str, str]] = [
+        {"Code": "None"} for _ in json.loads(request.body)["TransactItems"]
+    ]
+    reasons[-1] = {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"}
+    return error(400, "TransactionCanceledException", CancellationReasons=reasons)(request)
+
+
+def page_of_a_proxy(request: AWSPreparedRequest) -> AWSResponse:
+    """Answer with something that is not from DynamoDB."""
+    return answer(request, 503, b"<html>Service Unavailable</html>")
+
+
+def reset_before(request: AWSPreparedRequest) -> AWSResponse:
+    """Lose the connection before the request arrives."""
+    raise ConnectionClosedError(endpoint_url=request.url)
+
+
+def no_connection(request: AWSPreparedRequest) -> AWSResponse:
+    """Get no connection in time."""
+    raise ConnectTimeoutError(endpoint_url=request.url)
+
+
+def lost_after(request: AWSPreparedRequest) -> AWSResponse:
+    """Let the request be carried out, and lose the connection before its answer arrives."""
+    send(request)
+    raise ConnectionClosedError(endpoint_url=request.url)
+
+
+def late_after(request: AWSPreparedRequest) -> AWSResponse:
+    """Let the request be carried out, and its answer come too late."""
+    send(request)
+    raise ReadTimeoutError(endpoint_url=request.url)
+
+
+def garbled_after(request: AWSPreparedRequest) -> AWSResponse:
+    """Let the request be carried out, and half of its answer arrive."""
+    whole = send(request)
+    return answer(
+        request,
+        whole.status_code,
+        whole.content[: len(whole.content) // 2],
+        **{"x-amz-crc32": whole.headers["x-amz-crc32"]},
+    )
+
+
+def send(request: AWSPreparedRequest) -> AWSResponse:
+    """Send the request for real."""
+    session = URLLib3Session()
+    try:
+        return session.send(request)
+    finally:
+        session.close()
+
+
+FAULTS: dict[str, Fault] = {
+    "throttled": error(400, "ThrottlingException"),
+    "out of capacity": error(400, "ProvisionedThroughputExceededException"),
+    "over the account's limit": error(400, "RequestLimitExceeded"),
+    "internal error": error(500, "InternalServerError"),
+    "page of a proxy": page_of_a_proxy,
+    "reset before": reset_before,
+    "no connection": no_connection,
+    "lost after": lost_after,
+    "late after": late_after,
+    "garbled after": garbled_after,
+    "conflict": conflict,
+    "in progress": error(400, "TransactionInProgressException"),
+}
