@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 from chalicelib.storage import open_storage
 from chalicelib.storage.base import Storage
 from chalicelib.storage.dynamodb import DynamoDBStorage
-from chalicelib.storage.dynamodb_requests import make_client
+from chalicelib.storage.dynamodb_client import make_client
 from chalicelib.storage.dynamodb_table import create_table
 from chalicelib.storage.sql_schema import METADATA
 from tests.engines import Engines, Missing, environment
