@@ -8,6 +8,7 @@ import botocore.session
 import msgspec
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
+from botocore.exceptions import IncompleteReadError
 from botocore.httpsession import get_cert_path
 from botocore.parsers import JSONParser, ResponseParserFactory
 from botocore.utils import get_environ_proxies
@@ -76,7 +77,12 @@ class _Parser(JSONParser):
         if response["status_code"] >= _REDIRECTS:
             return super().parse(response, shape)
         metadata = {"HTTPStatusCode": response["status_code"], "HTTPHeaders": response["headers"]}
-        return msgspec.json.decode(response["body"]) | {"ResponseMetadata": metadata}
+        body = response["body"]
+        try:
+            return msgspec.json.decode(body) | {"ResponseMetadata": metadata}
+        except msgspec.DecodeError:
+            # Of what is no JSON, botocore would make an answer without the members asked for.
+            raise IncompleteReadError(actual_bytes=len(body), expected_bytes="more") from None
 
 
 class _Parsers(ResponseParserFactory):
