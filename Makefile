@@ -3,6 +3,11 @@
 PORT ?= 8000
 SUB ?= local-admin
 ROLE ?=
+STAGE ?= dev
+TABLE ?= keep
+ROUTING ?= single
+SNAPSTART ?=
+STORAGE ?=
 
 # The newest Python that Lambda runs; deploying needs 3.12 or later, all else works on 3.11 too.
 PYTHON ?= $(shell for python in python3.13 python3.14 python3.12 python3.11 python3; do \
@@ -12,21 +17,24 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help local local-auth token migrate test test-all lint format clean
+.PHONY: help local local-auth token migrate openapi release-openapi tools test test-all lint format clean \
+	deploy delete package terraform package-size emulators
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-$(INSTALLED): requirements.txt requirements-dev.txt
+$(INSTALLED): requirements.txt requirements-dev.txt requirements-docs.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed, 3.13 preferred: see .python-version"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-docs.txt
 	@touch $@
 
 # Chalice restarts when any file changes, bytecode that it has just caused to be written included.
 local local-auth: export PYTHONDONTWRITEBYTECODE = 1
-local: $(INSTALLED) ## Serve the API on this machine, open, on an embedded database (PORT=8000)
-	@$(BIN)/chalice local --port $(PORT)
+local: $(INSTALLED) ## Serve the API on this machine, open (PORT=8000, STORAGE=dynamodb or postgresql)
+	@$(if $(filter dynamodb,$(STORAGE)),PYTHON=$(abspath $(BIN)/python) tests/install-emulators ministack)
+	@$(if $(STORAGE),$(BIN)/python -m localdev.serve $(STORAGE),$(BIN)/chalice local) --port $(PORT)
 
 local-auth: $(INSTALLED) ## The same, closed: callers need a token
 	@LOCAL_AUTH=closed $(BIN)/chalice local --port $(PORT)
@@ -37,11 +45,38 @@ token: $(INSTALLED) ## Print a token for the closed server (SUB=<user_id> ROLE=a
 migrate: $(INSTALLED) ## Bring the PostgreSQL database of STORAGE_URL to the present schema
 	$(BIN)/alembic upgrade head
 
+openapi: $(INSTALLED) ## Write docs/openapi.json
+	@$(BIN)/python -m localdev.document
+
+release-openapi: $(INSTALLED) ## The same, and promise it: later changes are held against it
+	@$(BIN)/python -m localdev.document --released
+
+emulators: $(INSTALLED) ## Install the emulators that the tests and make local STORAGE=dynamodb use
+	@PYTHON=$(abspath $(BIN)/python) tests/install-emulators
+
+tools: $(INSTALLED) ## Install the outsiders' tools that the tests of the document use
+	@PYTHON=$(abspath $(BIN)/python) tests/install-tools
+
 test: $(INSTALLED) ## Run the tests
 	$(BIN)/python -m pytest -m "not slow"
 
 test-all: $(INSTALLED) ## Run the tests with the slow ones, which go further into the same things
 	$(BIN)/python -m pytest
+
+deploy: $(INSTALLED) ## Deploy a stage of your own, or update it (STAGE=dev)
+	@$(BIN)/python -m deployment deploy $(STAGE)
+
+delete: $(INSTALLED) ## Delete what deploy made, its data only with TABLE=delete (STAGE=dev)
+	@$(BIN)/python -m deployment delete $(STAGE) --table $(TABLE)
+
+package: $(INSTALLED) ## Make a CloudFormation template (STAGE=prod ROUTING=per-route SNAPSTART=on)
+	@$(BIN)/python -m deployment package $(STAGE) --routing $(ROUTING) $(if $(SNAPSTART),--snapstart)
+
+terraform: $(INSTALLED) ## Make a Terraform directory (STAGE=prod ROUTING=per-route)
+	@$(BIN)/python -m deployment terraform $(STAGE) --routing $(ROUTING)
+
+package-size: package ## Tell what the functions' code weighs (STAGE=prod)
+	@$(BIN)/python -m deployment size build/$(STAGE)/cloudformation/deployment.zip
 
 lint: $(INSTALLED) ## Check style and types
 	$(BIN)/ruff check .
@@ -53,4 +88,4 @@ format: $(INSTALLED) ## Put the code into its style
 	$(BIN)/ruff format .
 
 clean: ## Remove what the commands made, but no data
-	rm -rf .venv build vendor .chalice/deployments .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .emulators .tools build vendor .chalice/deployments .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,24 +1,38 @@
 """The application: every route and Lambda function, and what they are made of."""
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from chalice.app import AuthRequest, AuthResponse, Response
 
-from chalicelib.answers import deprecated, lasting
+from chalicelib import docs_page
+from chalicelib.answers import Lasting, Superseded, Text
 from chalicelib.api import Answer, Api, Event
 from chalicelib.auth import Caller
 from chalicelib.authorizer import Gate
+from chalicelib.docs_page import AssetName
 from chalicelib.idempotency import Created, IdempotencyKey
-from chalicelib.model import Order, User, Versions
+from chalicelib.index import Document, Health, Index
+from chalicelib.model import Order, OrderId, User, UserId, Versions
 from chalicelib.orders import NewOrder, OrderPatch, OrderService
 from chalicelib.pagination import OrderList, OrderListQuery, UserList, UserListQuery
-from chalicelib.path_router import DEPRECATED_SINCE, message_for, respond
-from chalicelib.problems import KINDS_BY_NAME, NotFound
+from chalicelib.path_router import DEPRECATED_SINCE, Message, message_for, respond
+from chalicelib.problems import (
+    EmailTaken,
+    Explanation,
+    Forbidden,
+    IllegalTransition,
+    NotFound,
+    ProblemName,
+    Unavailable,
+    UserHasOpenOrders,
+    UserSuspended,
+    explain,
+)
 from chalicelib.settings import Settings
 from chalicelib.storage import open_storage
 from chalicelib.storage.base import Storage
-from chalicelib.users import NewUser, UserPatch, UserReplacement, UserService
+from chalicelib.users import NewUser, UserCreated, UserPatch, UserReplacement, UserService
 
 settings = cache(Settings.of_process)
 app = Api("user-management", settings)
@@ -48,94 +62,168 @@ def gate() -> Gate:
     return Gate(settings())
 
 
+@cache
+def document() -> Document:
+    """Return the OpenAPI document, built when it is first asked for."""
+    # Imported here, so that a cold start does not pay for it.
+    from chalicelib.openapi import document_of  # noqa: PLC0415
+
+    return document_of(app)
+
+
 @app.authorizer(ttl_seconds=300)
 def tokens(request: AuthRequest) -> AuthResponse:
     """Check a bearer token, in front of every route that is not public."""
     return gate().admit(request.token)
 
 
-@app.route("/users", methods=["POST"], authorizer=tokens)
-def create_user(body: NewUser, key: IdempotencyKey | None) -> Created:
-    """Create a user."""
+@app.route("/users", methods=["POST"], authorizer=tokens, raises=[EmailTaken])
+def create_user(body: NewUser, key: IdempotencyKey | None) -> Created[UserCreated]:
+    """Create a user.
+
+    No two users have one e-mail address, whatever its case. Send an `Idempotency-Key`, and the
+    request can be repeated without creating a second user.
+    """
     return users().create(body, key)
 
 
 @app.route("/users", authorizer=tokens)
 def list_users(query: UserListQuery) -> UserList:
-    """List users."""
+    """List users.
+
+    The newest come first. While `next_cursor` is not null, send it as `cursor`, with the same
+    filters and order, to get the next page; `Link` holds the same address. Nobody is skipped or
+    listed twice while others are added.
+    """
     return users().list(query)
 
 
 @app.route("/users/{user_id}", authorizer=tokens)
-def get_user(user_id: str) -> User:
-    """Retrieve a user."""
+def get_user(user_id: UserId) -> User:
+    """Retrieve a user.
+
+    `ETag` names the version that was read: send it in `If-None-Match` to read only what is new,
+    and in `If-Match` to change only what has been read.
+    """
     return users().get(user_id)
 
 
-@app.route("/users/{user_id}", methods=["PUT"], authorizer=tokens)
-def update_user(caller: Caller, user_id: str, body: UserReplacement, versions: Versions) -> User:
-    """Replace a user."""
+@app.route("/users/{user_id}", methods=["PUT"], authorizer=tokens, raises=[Forbidden, EmailTaken])
+def update_user(caller: Caller, user_id: UserId, body: UserReplacement, versions: Versions) -> User:
+    """Replace a user.
+
+    Metadata that is left out is emptied; a status that is left out is kept, and only
+    administrators may set it. A user that does not exist is not created.
+    """
     return users().replace(caller, user_id, body, versions)
 
 
-@app.route("/users/{user_id}", methods=["PATCH"], authorizer=tokens)
-def patch_user(caller: Caller, user_id: str, body: UserPatch, versions: Versions) -> User:
-    """Change members of a user."""
+@app.route("/users/{user_id}", methods=["PATCH"], authorizer=tokens, raises=[Forbidden, EmailTaken])
+def patch_user(caller: Caller, user_id: UserId, body: UserPatch, versions: Versions) -> User:
+    """Change members of a user.
+
+    A merge patch (RFC 7396): only what is named changes, and a pair of metadata that is set to
+    null is removed. Only administrators may set the status.
+    """
     return users().patch(caller, user_id, body, versions)
 
 
-@app.route("/users/{user_id}", methods=["DELETE"], authorizer=tokens)
-def delete_user(user_id: str, versions: Versions) -> None:
-    """Delete a user."""
+@app.route("/users/{user_id}", methods=["DELETE"], authorizer=tokens, raises=[UserHasOpenOrders])
+def delete_user(user_id: UserId, versions: Versions) -> None:
+    """Delete a user.
+
+    Its personal data is erased and its e-mail address is free again; its closed orders stay, for
+    administrators. A user with an order that is pending, paid or shipped cannot be deleted.
+    """
     users().delete(user_id, versions)
 
 
-@app.route("/users/{user_id}/orders", methods=["POST"], authorizer=tokens)
-def create_order(user_id: str, body: NewOrder, key: IdempotencyKey | None) -> Created:
-    """Create an order."""
+@app.route("/users/{user_id}/orders", methods=["POST"], authorizer=tokens, raises=[UserSuspended])
+def create_order(user_id: UserId, body: NewOrder, key: IdempotencyKey | None) -> Created[Order]:
+    """Create an order.
+
+    It begins as `pending`, and its `total` is computed: at most 9007199254740991, which every
+    JSON client reads exactly. Send an `Idempotency-Key`, and the request can be repeated without
+    ordering twice.
+    """
     return orders().create(user_id, body, key)
 
 
 @app.route("/users/{user_id}/orders", authorizer=tokens)
-def get_user_orders(caller: Caller, user_id: str, query: OrderListQuery) -> OrderList:
-    """List a user's orders."""
+def get_user_orders(caller: Caller, user_id: UserId, query: OrderListQuery) -> OrderList:
+    """List a user's orders.
+
+    The newest come first. While `next_cursor` is not null, send it as `cursor`, with the same
+    filters and order, to get the next page; `Link` holds the same address.
+    """
     return orders().list(caller, user_id, query)
 
 
 @app.route("/users/{user_id}/orders/{order_id}", authorizer=tokens)
-def get_order_details(caller: Caller, user_id: str, order_id: str) -> Order:
-    """Retrieve an order."""
+def get_order_details(caller: Caller, user_id: UserId, order_id: OrderId) -> Order:
+    """Retrieve an order.
+
+    An order is found only under the user whose it is.
+    """
     return orders().get(caller, user_id, order_id)
 
 
-@app.route("/users/{user_id}/orders/{order_id}", methods=["PATCH"], authorizer=tokens)
+@app.route(
+    "/users/{user_id}/orders/{order_id}",
+    methods=["PATCH"],
+    authorizer=tokens,
+    raises=[Forbidden, IllegalTransition],
+)
 def patch_order(
-    caller: Caller, user_id: str, order_id: str, body: OrderPatch, versions: Versions
+    caller: Caller, user_id: UserId, order_id: OrderId, body: OrderPatch, versions: Versions
 ) -> Order:
-    """Take a step of an order's life, or change its metadata."""
+    """Take a step of an order's life, or change its metadata.
+
+    An order goes from `pending` to `paid`, `shipped` and `delivered`, and can become `cancelled`
+    while it is pending or paid. The user may cancel while it is pending; all other steps are
+    administrators'. Items, currency and total never change.
+    """
     return orders().patch(caller, user_id, order_id, body, versions)
 
 
 @app.route("/")
-def index() -> Response:
+def index() -> Lasting[Index]:
     """Tell where things are."""
-    return lasting({"name": "User Management API", "users": "/users", "health": "/health"})
+    return Lasting(Index())
 
 
-@app.route("/health")
-def health() -> dict[str, str]:
+@app.route("/health", raises=[Unavailable])
+def health() -> Health:
     """Tell whether the API and its storage can answer."""
     storage().check()
-    return {"status": "ok"}
+    return Health()
 
 
-@app.route("/problems/{name}")
-def explain_problem(name: str) -> Response:
-    """Explain a sort of problem."""
-    kind = KINDS_BY_NAME.get(name)
-    if kind is None:
-        raise NotFound("There is no problem of this name.")
-    return lasting({"type": kind.type, **kind._asdict()})
+@app.route("/problems/{name}", raises=[NotFound])
+def explain_problem(name: ProblemName) -> Lasting[Explanation]:
+    """Explain a sort of problem.
+
+    Every error answer names its sort in `type`, an address that leads here.
+    """
+    return Lasting(explain(name))
+
+
+@app.route("/openapi.json")
+def openapi() -> Lasting[Document]:
+    """Describe the API, as this document does (OpenAPI 3.1)."""
+    return Lasting(document())
+
+
+@app.route("/docs")
+def docs(base: str) -> Text[Literal["text/html"]]:
+    """Show a page on which the API can be read and tried."""
+    return docs_page.page(base, settings().docs_renderer_url)
+
+
+@app.route("/docs/{asset}", raises=[NotFound])
+def docs_asset(asset: AssetName) -> Text[Literal["text/css", "text/javascript"]]:
+    """Return the style or the script of the page."""
+    return docs_page.file(asset)
 
 
 @app.route("/user/get-details")
@@ -143,9 +231,12 @@ def explain_problem(name: str) -> Response:
 @app.route("/user/get-user")
 @app.route("/user/update")
 @app.route("/user/delete")
-def old_style(path: str) -> Response:
-    """Answer a path of the founding document's router."""
-    return deprecated(message_for(path), DEPRECATED_SINCE, "/users")
+def old_style(path: str) -> Superseded[Message]:
+    """Answer a path of the founding document's router.
+
+    These paths answer one message each and touch no user; use `/users` instead.
+    """
+    return Superseded(Message(**message_for(path)), DEPRECATED_SINCE, "/users")
 
 
 @app.route("/", methods=["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
@@ -213,11 +304,13 @@ if TYPE_CHECKING:
     dynamodb.update_item()
     dynamodb.delete_item()
     dynamodb.query()
+    ssm = boto3.client("ssm")
+    ssm.get_parameter()
 
 if settings().is_lambda:
-    settings().check_authentication()
+    settings().check()
 
 if settings().is_chalice_command:
     import localdev
 
-    localdev.prepare(app, settings())
+    localdev.prepare(app)

@@ -1,10 +1,11 @@
 """Answers: from what a view returns to status, headers and body."""
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
 from chalice.app import Request, Response
+from msgspec import Struct
 
 from chalicelib.conditional import entity_tag, if_none_match
 from chalicelib.idempotency import Created
@@ -13,17 +14,43 @@ from chalicelib.pagination import OrderList, UserList
 
 Headers = dict[str, str | list[str]]
 
-_JSON = "application/json"
+JSON = "application/json"
 # What belongs to a caller is kept by nobody else, and used again only after asking.
-_REVALIDATED = "private, no-cache"
-_UNKEPT = "no-store"
+REVALIDATED = "private, no-cache"
+UNKEPT = "no-store"
+PUBLIC = "public, max-age=3600"
+
+Body = TypeVar("Body")
+MediaType = TypeVar("MediaType", bound=str)
+
+
+class Lasting(Struct, Generic[Body], frozen=True):
+    """A public answer that changes only with a new version of the API."""
+
+    body: Body
+
+
+class Superseded(Struct, Generic[Body], frozen=True):
+    """The public answer of a route that has a `successor`, `since` a Unix time (RFC 9745)."""
+
+    body: Body
+    since: int
+    successor: str
+
+
+class Text(Struct, Generic[MediaType], frozen=True):
+    """A public answer that is no JSON, with the headers that it needs beside the usual ones."""
+
+    body: str
+    media_type: MediaType
+    headers: dict[str, str] = {}
 
 
 def answer(result: Any, request: Request) -> Response:  # noqa: ANN401 - whatever a view returns
     """Return the answer to `request` that `result` stands for.
 
     A user or order is 200 with its ETag, or 304; a page of a list is 200 with a link to the next;
-    what was created is 201; None is 204; a response is itself.
+    what was created is 201; None is 204; a response is itself; anything else is 200.
     """
     if isinstance(result, User | Order):
         return _representation(result, request)
@@ -32,37 +59,45 @@ def answer(result: Any, request: Request) -> Response:  # noqa: ANN401 - whateve
     if isinstance(result, Created):
         return _created(result, request)
     if result is None:
-        return Response("", {"Cache-Control": _UNKEPT}, 204)
+        return Response("", {"Cache-Control": UNKEPT}, 204)
     if isinstance(result, Response):
         return result
-    return Response(_encode(result), {"Content-Type": _JSON, "Cache-Control": _UNKEPT})
+    return _public(result)
 
 
-def lasting(body: object) -> Response:
-    """Return a public answer that changes only with a new version of the API."""
-    return Response(_encode(body), {"Content-Type": _JSON, "Cache-Control": "public, max-age=3600"})
+def _public(result: Any) -> Response:  # noqa: ANN401 - whatever a view returns
+    if isinstance(result, Text):
+        media_type = f"{result.media_type}; charset=utf-8"
+        kept: Headers = {"Content-Type": media_type, "Cache-Control": PUBLIC, **result.headers}
+        return Response(result.body, kept)
+    headers: Headers = {"Content-Type": JSON, "Cache-Control": PUBLIC}
+    if isinstance(result, Lasting):
+        return Response(_encode(result.body), headers)
+    if isinstance(result, Superseded):
+        headers["Deprecation"] = f"@{result.since}"
+        headers["Link"] = f'<{result.successor}>; rel="successor-version"'
+        return Response(_encode(result.body), headers)
+    return Response(_encode(result), {"Content-Type": JSON, "Cache-Control": UNKEPT})
 
 
-def deprecated(body: object, since: int, successor: str) -> Response:
-    """Return the answer of a route that has a `successor`, `since` a Unix time (RFC 9745)."""
-    response = lasting(body)
-    response.headers["Deprecation"] = f"@{since}"
-    response.headers["Link"] = f'<{successor}>; rel="successor-version"'
-    return response
+def stage_path(request: Request, path: str) -> str:
+    """Return what stands before the API's own `path`: ``/<stage>``, or a domain's base path."""
+    whole: str = (request.context.get("path") or "").removesuffix("/")
+    return whole.removesuffix(path) if whole.endswith(path) else ""
 
 
 def _representation(thing: User | Order, request: Request) -> Response:
-    headers: Headers = {"ETag": entity_tag(thing.version), "Cache-Control": _REVALIDATED}
+    headers: Headers = {"ETag": entity_tag(thing.version), "Cache-Control": REVALIDATED}
     condition = request.headers.get("if-none-match")
     reads = request.method in {"GET", "HEAD"}
     if reads and condition is not None and if_none_match(condition, thing.version):
         return Response("", headers, 304)
-    headers["Content-Type"] = _JSON
+    headers["Content-Type"] = JSON
     return Response(_encode(thing), headers)
 
 
 def _page(page: UserList | OrderList, request: Request) -> Response:
-    headers: Headers = {"Content-Type": _JSON, "Cache-Control": _UNKEPT}
+    headers: Headers = {"Content-Type": JSON, "Cache-Control": UNKEPT}
     if page.next_cursor is not None:
         sent = request.to_original_event()["multiValueQueryStringParameters"] or {}
         given = {name: values[-1] for name, values in sent.items()}
@@ -72,23 +107,17 @@ def _page(page: UserList | OrderList, request: Request) -> Response:
     return Response(_encode(page), headers)
 
 
-def _created(created: Created, request: Request) -> Response:
+def _created(created: Created[Any], request: Request) -> Response:
+    collection = created.location.rpartition("/")[0]
     headers: Headers = {
-        "Content-Type": _JSON,
-        "Cache-Control": _UNKEPT,
-        "Location": _stage_path(request, created.location) + created.location,
+        "Content-Type": JSON,
+        "Cache-Control": UNKEPT,
+        "Location": stage_path(request, collection) + created.location,
         "ETag": entity_tag(1),
     }
     if created.replayed:
         headers["Idempotent-Replayed"] = "true"
     return Response(created.body, headers, 201)
-
-
-def _stage_path(request: Request, location: str) -> str:
-    """Return what stands before the API's paths: ``/<stage>``, or a domain's base path."""
-    collection = location.rpartition("/")[0]
-    whole: str = (request.context.get("path") or "").removesuffix("/")
-    return whole.removesuffix(collection) if whole.endswith(collection) else ""
 
 
 def _encode(body: object) -> str:

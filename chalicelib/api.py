@@ -7,6 +7,7 @@ parameters are named for:
 - ``query``: the query parameters as the annotated type,
 - ``caller``: who sent the request,
 - ``path``: the pattern of the route that was taken,
+- ``base``: what stands before the API's paths, such as the stage,
 - ``versions``: what If-Match accepts,
 - ``key``: the Idempotency-Key, if there is one.
 
@@ -29,7 +30,7 @@ from chalicelib.auth import IAM_CALLER, PERMISSIONS, Admits, Caller, admit, auth
 from chalicelib.bodies import read_body, read_parameters
 from chalicelib.conditional import if_match
 from chalicelib.cors import Cors
-from chalicelib.idempotency import IdempotencyKey
+from chalicelib.idempotency import MAX_KEY_LENGTH, IdempotencyKey
 from chalicelib.problems import (
     ContentTooLarge,
     InvalidParameter,
@@ -48,12 +49,24 @@ from chalicelib.settings import Settings
 
 PROBLEM_TYPE = "application/problem+json"
 MAX_BODY_OCTETS = 64 * 1024
-MAX_KEY_LENGTH = 255
 
-_JSON = ("application/json",)
-_MERGE_PATCH = ("application/merge-patch+json", "application/json")
+JSON_TYPES = ("application/json",)
+MERGE_PATCH_TYPES = ("application/merge-patch+json", "application/json")
 
 View = Callable[..., Any]
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """What a route does with its method: its view, whom it admits, and how it can fail.
+
+    `raises` holds the problems that neither the view's parameters nor its callers imply.
+    """
+
+    view: View
+    admits: Admits
+    raises: tuple[type[Problem], ...] = ()
+
+
 Event = dict[str, Any]
 Answer = dict[str, Any]
 Reader = Callable[[Request, Caller | None], Any]
@@ -67,17 +80,24 @@ class Api(Chalice):
         # Nothing here is binary, and looking for it costs a quarter of a request's time.
         self.api.binary_types = []
         self.paths = RouteTable(self.routes)
+        self.operations: dict[tuple[str, str], Operation] = {}
         self._cors = Cors(settings)
 
     def route(self, path: str, **options: Any) -> Callable[[View], View]:  # noqa: ANN401
-        """Declare a route, as Chalice does; a GET route answers HEAD as well."""
+        """Declare a route, as Chalice does; a GET route answers HEAD as well.
+
+        `raises` lists the problems of the view's own: see `Operation`.
+        """
         methods = options.pop("methods", ["GET"])
+        raises = tuple(options.pop("raises", ()))
         answered = [*methods, "HEAD"] if "GET" in methods else methods
         # Media types are checked where bodies are read, so that a refusal is a problem.
         register = super().route(path, methods=answered, content_types=["*/*"], **options)
 
         def declare(view: View) -> View:
-            register(self._operation(view, _admits(methods, path)))
+            operation = Operation(view, _admits(methods, path), raises)
+            self.operations |= {(method, path): operation for method in methods}
+            register(self._operation(operation))
             return view
 
         return declare
@@ -150,8 +170,17 @@ class Api(Chalice):
             raise _no_route(request.method, methods)
         return Response("", {**self._cors.preflight(request.headers, methods)}, 204)
 
+<<<<<<< HEAD
     def _operation(self, view: View, admits: Admits) -> View:
+=======
+    def _no_route(self, method: str, path: str) -> Problem:
+        methods = self.paths.methods(path)
+        return MethodNotAllowed(method, methods) if methods else ServiceNotFound()
+
+    def _operation(self, operation: Operation) -> View:
+>>>>>>> main
         """Wrap a view: who may come in, what it is given, and what becomes of its answer."""
+        view, admits = operation.view, operation.admits
         readers = list(_readers(view).items())
 
         @functools.wraps(view)
@@ -217,6 +246,7 @@ def _readers(view: View) -> Mapping[str, Reader]:
         ),
         "caller": lambda _, caller: caller,
         "path": lambda request, _: request.path,
+        "base": lambda request, _: answers.stage_path(request, request.path),
         "versions": lambda request, _: if_match(request.headers.get("if-match")),
         "key": _read_key,
     }
@@ -224,7 +254,7 @@ def _readers(view: View) -> Mapping[str, Reader]:
 
 
 def _read_body(request: Request, shape: type[msgspec.Struct]) -> msgspec.Struct:
-    accepted = _MERGE_PATCH if request.method == "PATCH" else _JSON
+    accepted = MERGE_PATCH_TYPES if request.method == "PATCH" else JSON_TYPES
     media_type = request.headers.get("content-type") or accepted[0]
     if media_type.partition(";")[0].strip().lower() not in accepted:
         raise UnsupportedMediaType(accepted)

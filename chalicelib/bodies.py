@@ -21,9 +21,11 @@ Shape = TypeVar("Shape", bound=Struct)
 _MAX_DEPTH = 4
 
 _MAX_DIGITS = 9
-_SERVERS_OWN = frozenset(
+
+SERVERS_OWN = frozenset(
     {"user_id", "order_id", "created_at", "updated_at", "version", "total", "message"}
 )
+"""The members that clients read but never send."""
 
 
 def read_body(raw: bytes, shape: type[Shape]) -> Shape:
@@ -140,7 +142,7 @@ def _offending_members(
         elif name in _required(shape):
             yield FieldError(f"{pointer}/{name}", f"Is required: {_rule(hint)}.")
     for name in value.keys() - hints.keys():
-        reason = "Is set by the server" if name in _SERVERS_OWN else "Is not a known member"
+        reason = "Is set by the server" if name in SERVERS_OWN else "Is not a known member"
         yield FieldError(f"{pointer}/{_escaped(name)}", f"{reason}; leave it out.")
 
 

@@ -1,6 +1,9 @@
 """Conditional requests (RFC 9110 §13): entity tags from versions, and the conditions on them."""
 
 import re
+from typing import Annotated
+
+from msgspec import Meta
 
 from chalicelib.model import Versions
 from chalicelib.problems import InvalidParameter
@@ -9,6 +12,15 @@ from chalicelib.problems import InvalidParameter
 _ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\U0010ffff]*)"')
 _TAG_LIST = re.compile(rf"[ \t]*(?:{_ENTITY_TAG.pattern}[ \t]*(?:,[ \t]*|$)|,[ \t]*)*")
 _MAX_TAGS = 100
+
+EntityTags = Annotated[
+    str,
+    Meta(
+        pattern=r'^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*"){0,99})$',
+        description="Entity tags as ETag gives them, or *.",
+        examples=['"1"'],
+    ),
+]
 _RULE = 'an entity tag as ETag gives it, such as "3", a list of up to 100 of them, or *'
 _OUR_TAG = re.compile(r"[1-9][0-9]{0,15}")
 

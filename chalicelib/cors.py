@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from chalicelib.settings import Settings
 
 _REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match"
-_EXPOSED_HEADERS = (
+EXPOSED_HEADERS = (
     "Allow, Deprecation, ETag, Idempotent-Replayed, Link, Location, Retry-After,"
     " WWW-Authenticate, x-request-id"
 )
@@ -31,7 +31,7 @@ class Cors:
         origin = _origin(request)
         if origin in origins:
             answer["Access-Control-Allow-Origin"] = origin
-            answer["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
+            answer["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
 
     def preflight(self, request: Mapping[str, str], methods: Iterable[str]) -> dict[str, str]:
         """Return the headers that answer OPTIONS for a path that takes `methods`."""

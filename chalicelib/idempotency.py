@@ -6,9 +6,10 @@ moment at which one exists without the other
 """
 
 import hashlib
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from chalicelib.problems import KeyReused
 from chalicelib.storage.base import IdempotencyRecord
@@ -17,8 +18,23 @@ LIFETIME = 24 * 60 * 60
 """How long an answer is kept for replays, in seconds."""
 
 
-class Created(Struct, frozen=True):
-    """The answer to a creation: its body as JSON, where the thing is, and if this is a replay."""
+MAX_KEY_LENGTH = 255
+
+KeyText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_KEY_LENGTH,
+        description="A text of the client's own, one for each thing to create.",
+        examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"],
+    ),
+]
+
+Thing = TypeVar("Thing")
+
+
+class Created(Struct, Generic[Thing], frozen=True):
+    """The answer to the creation of a `Thing`: its JSON, where it is, and if this is a replay."""
 
     location: str
     body: str
@@ -31,7 +47,9 @@ class IdempotencyKey(Struct, frozen=True):
     subject: str
     key: str
 
-    def record(self, path: str, request: Struct, answer: Created, now: int) -> IdempotencyRecord:
+    def record(
+        self, path: str, request: Struct, answer: Created[Thing], now: int
+    ) -> IdempotencyRecord:
         """Return the record of `answer`, given at `now` (seconds) to `request` for `path`."""
         canonical = msgspec.json.encode([path, request], order="deterministic")
         return IdempotencyRecord(
@@ -44,8 +62,8 @@ class IdempotencyKey(Struct, frozen=True):
 
 
 def answer_of(
-    answer: Created, record: IdempotencyRecord | None, earlier: IdempotencyRecord | None
-) -> Created:
+    answer: Created[Thing], record: IdempotencyRecord | None, earlier: IdempotencyRecord | None
+) -> Created[Thing]:
     """Return what the client gets: the new answer, or that of the `earlier` record.
 
     Raises KeyReused when the earlier record belongs to another request.

@@ -20,6 +20,7 @@ MAX_SAFE_INTEGER = 2**53 - 1
 _LINE = r"^\s*[^\s\x00-\x1f\x7f-\x9f](?:[^\x00-\x1f\x7f-\x9f]{0,198}[^\s\x00-\x1f\x7f-\x9f])?\s*$"
 # Python's $ also matches before a last line feed, hence the (?!\n) in these patterns.
 # RFC 5321 §4.1.2 (dot-string local part) and §4.5.3.1 (64, 255 and, for the path, 254 octets).
+# In Python, unlike ECMAScript, $ also matches before a line feed at the end: hence $(?!\n).
 _EMAIL = (
     r"^(?=.{3,254}$)(?=[^@]{1,64}@)"
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
@@ -65,6 +66,7 @@ Email = Annotated[
         pattern=_EMAIL,
         description="Unique without regard to case, kept as given (RFC 5321).",
         examples=["ann@example.com"],
+        extra_json_schema={"format": "email"},
         extra=_rule(
             "an e-mail address such as ann@example.com: at most 64 characters before the @,"
             " 254 in all, and a domain name in its ASCII form"
@@ -125,7 +127,12 @@ Timestamp = Annotated[
     ),
 ]
 Version = Annotated[
-    int, Meta(ge=1, description="Starts at 1 and grows by one with each accepted change.")
+    int,
+    Meta(
+        ge=1,
+        description="Starts at 1 and grows by one with each accepted change; ETag carries it.",
+        examples=[1],
+    ),
 ]
 
 
@@ -144,19 +151,35 @@ class Item(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ]
     quantity: Annotated[
-        int, Meta(ge=1, le=10_000, examples=[2], extra=_rule("a whole number from 1 to 10,000"))
+        int,
+        Meta(
+            ge=1,
+            le=10_000,
+            description="How many of it.",
+            examples=[2],
+            extra=_rule("a whole number from 1 to 10,000"),
+        ),
     ]
     unit_price: Annotated[
         int,
         Meta(
             ge=0,
             le=10**12,
-            description="In the currency's minor unit.",
+            description="What one of it costs, in the currency's minor unit: 1250 is €12.50.",
             examples=[1250],
             extra=_rule("a whole number from 0 to 10^12, in the currency's minor unit"),
         ),
     ]
-    name: Line | UnsetType = UNSET
+    name: (
+        Annotated[
+            Line,
+            Meta(
+                description="What is ordered, in one line of words.",
+                examples=["Green tea, 250 g"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class User(Struct, frozen=True):
@@ -179,10 +202,17 @@ class Order(Struct, frozen=True):
     user_id: UserId
     status: OrderStatus
     currency: CurrencyCode
-    items: Annotated[list[Item], Meta(min_length=1, max_length=100)]
+    items: Annotated[
+        list[Item], Meta(min_length=1, max_length=100, description="What was ordered.")
+    ]
     total: Annotated[
         int,
-        Meta(ge=0, le=MAX_SAFE_INTEGER, description="In the currency's minor unit."),
+        Meta(
+            ge=0,
+            le=MAX_SAFE_INTEGER,
+            description="The sum of quantity times unit price, in the currency's minor unit.",
+            examples=[2500],
+        ),
     ]
     metadata: Metadata
     created_at: Timestamp

@@ -52,7 +52,12 @@ class NewOrder(Struct, frozen=True, forbid_unknown_fields=True):
     currency: CurrencyCode
     items: Annotated[
         list[Item],
-        Meta(min_length=1, max_length=100, extra={"rule": "a list of 1 to 100 items"}),
+        Meta(
+            min_length=1,
+            max_length=100,
+            description="What to order: 1 to 100 items.",
+            extra={"rule": "a list of 1 to 100 items"},
+        ),
     ]
     metadata: Metadata = {}
 
@@ -82,7 +87,7 @@ class OrderService:
         self._now = now
         self._new_id = new_id
 
-    def create(self, user_id: str, new: NewOrder, key: IdempotencyKey | None) -> Created:
+    def create(self, user_id: str, new: NewOrder, key: IdempotencyKey | None) -> Created[Order]:
         """Create an order. Raises Invalid, UserNotFound, UserSuspended, KeyReused."""
         now = self._now()
         order = Order(
@@ -98,7 +103,9 @@ class OrderService:
             version=1,
         )
         path = _path(user_id)
-        answer = Created(f"{path}/{order.order_id}", msgspec.json.encode(order).decode())
+        answer: Created[Order] = Created(
+            f"{path}/{order.order_id}", msgspec.json.encode(order).decode()
+        )
         record = key.record(path, new, answer, now // 1000) if key else None
         return answer_of(answer, record, self._storage.create_order(order, record, now // 1000))
 
@@ -148,7 +155,7 @@ class OrderService:
         page = self._storage.list_orders(
             user_id, Query(status=query.status, **self._cursors.bounds(path, query))
         )
-        return OrderList(page.things, self._cursors.next(path, query, page.position))
+        return OrderList(*self._cursors.page(path, query, page, lambda order: order.order_id))
 
     def _admit(self, caller: Caller, user_id: str) -> None:
         """Keep a deleted user's orders to administrators: its token may still be good."""

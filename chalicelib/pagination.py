@@ -10,7 +10,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -18,12 +18,21 @@ from msgspec import Meta, Struct
 from chalicelib import ids
 from chalicelib.model import Email, Order, OrderStatus, User, UserStatus
 from chalicelib.problems import InvalidCursor
+from chalicelib.storage.base import Page
+
+Thing = TypeVar("Thing", User, Order)
 
 # 16 octets of id and 17 of signature are 44 characters of base64 with no bit unused: no two texts
 # stand for the same cursor.
 _ID_OCTETS = 16
 _SIGNATURE_OCTETS = 17
 _CURSOR_LENGTH = 44
+
+# A function's answer may have 6 MB, with the body as an escaped string inside
+# (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). No user or order is
+# so big that this many of them would not fit.
+_MAX_PAGE_OCTETS = 4 * 1024 * 1024
+_ALWAYS_FIT = 20
 
 _Time = Annotated[
     datetime,
@@ -51,7 +60,11 @@ class ListQuery(Struct, frozen=True, kw_only=True):
         ),
     ] = "desc"
     cursor: Annotated[
-        str | None, Meta(description="The `next_cursor` of the page before this one.")
+        str | None,
+        Meta(
+            description="The `next_cursor` of the page before this one.",
+            extra={"rule": "the 'next_cursor' of an earlier answer"},
+        ),
     ] = None
     created_after: Annotated[
         _Time | None, Meta(description="Only what was created later than this (RFC 3339).")
@@ -67,13 +80,13 @@ class UserListQuery(ListQuery, frozen=True, kw_only=True):
     email: Annotated[
         Email | None, Meta(description="Only the user with this address, in any case.")
     ] = None
-    status: UserStatus | None = None
+    status: Annotated[UserStatus | None, Meta(description="Only users with this status.")] = None
 
 
 class OrderListQuery(ListQuery, frozen=True, kw_only=True):
     """The query parameters of the list of a user's orders."""
 
-    status: OrderStatus | None = None
+    status: Annotated[OrderStatus | None, Meta(description="Only orders with this status.")] = None
 
 
 NextCursor = Annotated[
@@ -117,10 +130,17 @@ class Cursors:
             and ids.first_id_at(self._prefix, -(-_microseconds(query.created_before) // 1000)),
         }
 
-    def next(self, path: str, query: ListQuery, position: str | None) -> str | None:
-        """Return the cursor for the page after `position`, None at the end of the list."""
-        if position is None:
-            return None
+    def page(
+        self, path: str, query: ListQuery, page: Page[Thing], key: Callable[[Thing], str]
+    ) -> tuple[list[Thing], str | None]:
+        """Return what of a storage page fits into an answer, and the cursor that leads on."""
+        things, position = page.things, page.position
+        while len(things) > _ALWAYS_FIT and len(msgspec.json.encode(things)) > _MAX_PAGE_OCTETS:
+            things = things[: len(things) // 2]
+            position = key(things[-1])
+        return things, None if position is None else self._cursor(path, query, position)
+
+    def _cursor(self, path: str, query: ListQuery, position: str) -> str:
         octets = bytes.fromhex(position.removeprefix(self._prefix))
         return urlsafe_b64encode(octets + self._signature(path, query, octets)).decode()
 

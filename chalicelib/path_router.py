@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
 
 MESSAGES: Mapping[str, Mapping[str, str]] = {
     "/user/get-details": {"message": "user details"},
@@ -16,6 +18,12 @@ NOT_FOUND: Mapping[str, str] = {"message": "Service not found"}
 
 DEPRECATED_SINCE = 1795219200
 """From when on its paths are the old style of the API: 2026-11-21, in Unix seconds."""
+
+
+class Message(Struct, frozen=True):
+    """What the founding document's router answers."""
+
+    message: Annotated[str, Meta(description="The one message of this path.")]
 
 
 def message_for(path: object) -> Mapping[str, str]:

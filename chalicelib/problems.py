@@ -23,15 +23,17 @@ Problem
 ├── Invalid                     the request can be read, but its members break the rules
 │   ├── TooManyPairs
 │   └── KeyReused
+├── TooManyRequests             the gateway lets no more requests through for now
+├── GatewayTimeout              the gateway stopped waiting for the answer
 └── Unavailable                 storage does not answer in time; trying again is safe
 
 Anything else that is raised is a fault of ours: a 500 that says nothing of its cause.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 _NAMED_ERRORS = 5
 
@@ -39,8 +41,17 @@ _NAMED_ERRORS = 5
 class FieldError(Struct, frozen=True):
     """One offending member: a JSON Pointer (RFC 6901) into the body, and what to change."""
 
-    pointer: str
-    detail: str
+    pointer: Annotated[
+        str,
+        Meta(
+            description="Where in the body the member is: a JSON Pointer (RFC 6901).",
+            examples=["/items/0/quantity"],
+        ),
+    ]
+    detail: Annotated[
+        str,
+        Meta(description="What to change.", examples=["Must be a whole number from 1 to 10,000."]),
+    ]
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457 calls these problems
@@ -226,6 +237,26 @@ class KeyReused(Invalid):
         )
 
 
+class TooManyRequests(Problem):
+    """More requests come than the gateway lets through."""
+
+    detail = "Too many requests are being sent; send this one again in a moment."
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """When to try again, in seconds."""
+        return {"Retry-After": "1"}
+
+
+class GatewayTimeout(Problem):
+    """The gateway stopped waiting; nobody knows whether the request was carried out."""
+
+    detail = (
+        "No answer came in time, and the request may have been carried out: look before you send"
+        " it again, or send it with an Idempotency-Key."
+    )
+
+
 class Unavailable(Problem):
     """Storage does not answer in time; the same request may be sent again."""
 
@@ -369,6 +400,20 @@ KINDS: dict[type[BaseException], Kind] = {
         "Idempotency key reused",
         "An Idempotency-Key stands for one request; another request needs a key of its own.",
     ),
+    TooManyRequests: Kind(
+        "too-many-requests",
+        429,
+        "Too many requests",
+        "API Gateway limits how many requests a second it lets through. The same request can be"
+        " sent again a little later.",
+    ),
+    GatewayTimeout: Kind(
+        "gateway-timeout",
+        504,
+        "Gateway timeout",
+        "API Gateway stopped waiting for the answer. A request that changes something may have"
+        " been carried out; with an Idempotency-Key it can be sent again without harm.",
+    ),
     Unavailable: Kind(
         "unavailable",
         503,
@@ -384,21 +429,49 @@ KINDS: dict[type[BaseException], Kind] = {
     ),
 }
 
-KINDS_BY_NAME: dict[str, Kind] = {kind.name: kind for kind in KINDS.values()}
+_KINDS_BY_NAME: dict[str, Kind] = {kind.name: kind for kind in KINDS.values()}
 
 _FAULT = "Something failed on our side; quote the request_id when you ask for help."
 
 
-class ProblemBody(Struct, frozen=True, rename={"kind": "type"}):
-    """The body of every error answer (RFC 9457 §3); `message` repeats `detail`."""
+ProblemName = Annotated[
+    str,
+    Meta(
+        description="The last part of a problem's `type`.",
+        examples=["email-taken"],
+    ),
+]
 
-    kind: str
-    title: str
-    status: int
-    detail: str
-    message: str
-    request_id: str
-    errors: tuple[FieldError, ...] | UnsetType = UNSET
+
+class ProblemDetails(Struct, frozen=True, rename={"kind": "type"}):
+    """The body of every error answer (RFC 9457 §3)."""
+
+    kind: Annotated[
+        str,
+        Meta(description="Tells sorts of problems apart; GET it for an explanation of the sort."),
+    ]
+    title: Annotated[str, Meta(description="The sort of problem in a few words.")]
+    status: Annotated[int, Meta(ge=400, le=599, description="The answer's status again.")]
+    detail: Annotated[str, Meta(description="A sentence that says what to change.")]
+    message: Annotated[str, Meta(description="The same as `detail`.")]
+    request_id: Annotated[str, Meta(description="The same as x-request-id: quote it for help.")]
+    errors: (
+        Annotated[
+            tuple[FieldError, ...],
+            Meta(description="Every offending member of the body, where there are any."),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class Explanation(Struct, frozen=True, rename={"kind": "type"}):
+    """What a sort of problem means, for whoever looks up its `type`."""
+
+    kind: Annotated[str, Meta(description="The `type` of its answers.")]
+    name: ProblemName
+    status: Annotated[int, Meta(ge=400, le=599, description="The status of its answers.")]
+    title: Annotated[str, Meta(description="The sort of problem in a few words.")]
+    explanation: Annotated[str, Meta(description="What it means, and what to do.")]
 
 
 def kind_of(error: BaseException) -> Kind:
@@ -406,12 +479,20 @@ def kind_of(error: BaseException) -> Kind:
     return next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
 
 
-def describe(error: Exception, request_id: str) -> ProblemBody:
+def explain(name: str) -> Explanation:
+    """Return what the sort of problem called `name` means. Raises NotFound."""
+    kind = _KINDS_BY_NAME.get(name)
+    if kind is None:
+        raise NotFound("There is no problem of this name.")
+    return Explanation(kind.type, *kind)
+
+
+def describe(error: Exception, request_id: str) -> ProblemDetails:
     """Return what the client is told of `error`."""
     kind = kind_of(error)
     detail = error.detail if isinstance(error, Problem) else _FAULT
     errors = error.errors if isinstance(error, Problem) else ()
-    return ProblemBody(
+    return ProblemDetails(
         kind=kind.type,
         title=kind.title,
         status=kind.status,

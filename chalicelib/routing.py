@@ -54,6 +54,6 @@ class RouteTable:
 
 def _fits(parts: list[str], segments: list[str]) -> bool:
     return len(parts) == len(segments) and all(
-        part == segment or (part.startswith("{") and not part.endswith("+}"))
+        not part.endswith("+}") and (part == segment or part.startswith("{"))
         for part, segment in zip(parts, segments, strict=True)
     )

@@ -15,6 +15,8 @@ from chalicelib.secrets import read_parameter
 _JWKS_URL = re.compile(
     r"(https://[A-Za-z0-9.-]+(:[0-9]{1,5})?|http://127\.0\.0\.1:[0-9]{1,5})(/[!-~]*)?"
 )
+# Written into a page and its Content-Security-Policy: nothing that could end either of them.
+_RENDERER_URL = re.compile(r"(https://[A-Za-z0-9.-]+(:[0-9]{1,5})?)?(/[A-Za-z0-9._~@-]+)*")
 
 
 class SettingsError(Exception):
@@ -73,6 +75,17 @@ class Settings:
         return origins
 
     @cached_property
+    def docs_renderer_url(self) -> str | None:
+        """Where the page at /docs gets its renderer: a folder; None for the public one."""
+        url = self._environment.get("DOCS_RENDERER_URL") or None
+        if url is not None and not _RENDERER_URL.fullmatch(url):
+            raise SettingsError(
+                "DOCS_RENDERER_URL must be an https:// address or a path such as /docs/renderer,"
+                f" not {url!r}."
+            )
+        return url
+
+    @cached_property
     def auth_issuer(self) -> str:
         """The `iss` that tokens must carry."""
         return self._required("AUTH_ISSUER", "to the issuer that tokens carry in 'iss'")
@@ -119,6 +132,17 @@ class Settings:
         """The role that makes its bearer an administrator."""
         return self._environment.get("AUTH_ADMIN_ROLE") or "admin"
 
+    def check(self) -> None:
+        """Return when nothing is missing that a deployed function needs; no secret is read.
+
+        Raises SettingsError.
+        """
+        self.check_authentication()
+        checked = (self.storage_url, self.user_shards, self.cors_origins)
+        named = self._names("CURSOR_SECRET")
+        if checked and not named:
+            raise self._no_secret("CURSOR_SECRET")
+
     def check_authentication(self) -> None:
         """Return when the settings say how to check tokens; no secret is read for that.
 
@@ -132,7 +156,7 @@ class Settings:
             )
             if not self._environment.get(name)
         ]
-        secrets = [n for n in ("AUTH_SECRET_PARAMETER", "AUTH_SECRET") if self._environment.get(n)]
+        secrets = self._names("AUTH_SECRET")
         if self.auth_jwks_url is not None and secrets:
             raise SettingsError(
                 f"Set either AUTH_JWKS_URL or {secrets[0]}, not both: tokens are signed with the"
@@ -164,11 +188,19 @@ class Settings:
         parameter = self._environment.get(reference)
         value = read_parameter(parameter) if parameter else self._environment.get(name, "")
         if not value:
-            raise SettingsError(
-                f"Set {reference} to the name of an SSM parameter (SecureString) that holds"
-                " at least 32 random bytes."
-            )
+            raise self._no_secret(name)
         secret = value.encode()
         if len(secret) < 32:  # noqa: PLR2004 - the RFC's number
             raise SettingsError(f"The secret of {name} must have at least 32 bytes.")
         return secret
+
+    def _names(self, secret: str) -> list[str]:
+        """Return the variables that are set of those that say what `secret` is."""
+        return [name for name in (f"{secret}_PARAMETER", secret) if self._environment.get(name)]
+
+    @staticmethod
+    def _no_secret(name: str) -> SettingsError:
+        return SettingsError(
+            f"Set {name}_PARAMETER to the name of an SSM parameter (SecureString) that holds"
+            " at least 32 random bytes."
+        )

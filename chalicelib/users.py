@@ -79,7 +79,7 @@ class UserService:
         self._now = now
         self._new_id = new_id
 
-    def create(self, new: NewUser, key: IdempotencyKey | None) -> Created:
+    def create(self, new: NewUser, key: IdempotencyKey | None) -> Created[UserCreated]:
         """Create a user. Raises EmailTaken, KeyReused."""
         now = self._now()
         user = User(
@@ -93,7 +93,9 @@ class UserService:
             version=1,
         )
         body = UserCreated(*msgspec.structs.astuple(user))
-        answer = Created(f"{PATH}/{user.user_id}", msgspec.json.encode(body).decode())
+        answer: Created[UserCreated] = Created(
+            f"{PATH}/{user.user_id}", msgspec.json.encode(body).decode()
+        )
         record = key.record(PATH, new, answer, now // 1000) if key else None
         return answer_of(answer, record, self._storage.create_user(user, record, now // 1000))
 
@@ -155,7 +157,7 @@ class UserService:
                 **self._cursors.bounds(PATH, query),
             )
         )
-        return UserList(page.things, self._cursors.next(PATH, query, page.position))
+        return UserList(*self._cursors.page(PATH, query, page, lambda user: user.user_id))
 
     def _change(self, caller: Caller, user_id: str, change: UserChange) -> User:
         if change.status is not UNSET and not caller.is_admin:

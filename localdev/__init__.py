@@ -6,9 +6,7 @@ behind a gateway that behaves as API Gateway does.
 """
 
 import os
-import sys
 import threading
-from collections.abc import Sequence
 from typing import NoReturn
 
 import chalice.local
@@ -18,7 +16,10 @@ from chalice.config import Config
 from chalice.local import LocalDevServer
 
 from chalicelib.api import Api
-from chalicelib.settings import Settings, SettingsError
+from deployment import bundle
+from deployment.checks import check
+from deployment.errors import DeploymentError
+from deployment.stages import Stage
 from localdev.environment import LocalEnvironment, LocalEnvironmentError
 from localdev.gateway import LocalGateway
 from localdev.server import open_server
@@ -26,17 +27,20 @@ from localdev.server import open_server
 _SHIPPING_COMMANDS = frozenset({"deploy", "package"})
 
 
-def prepare(app: Api, settings: Settings, arguments: Sequence[str] = tuple(sys.argv[1:])) -> None:
+def prepare(app: Api) -> None:
     """Adapt Chalice's command line, which is about to use `app`.
 
     Raises click.ClickException, which Chalice prints as one sentence, where the command would
-    ship an application that does not know whom to trust.
+    ship an application that cannot run in Lambda, or does not know whom to trust.
     """
-    if _SHIPPING_COMMANDS.intersection(arguments):
+    command = click.get_current_context(silent=True)
+    if command is not None and command.info_name in _SHIPPING_COMMANDS:
         try:
-            settings.check_authentication()
-        except SettingsError as error:
+            stage = Stage(command.params["stage"])
+            check(stage)
+        except DeploymentError as error:
             raise click.ClickException(f"Nothing was made: {error}") from None
+        bundle.prepare(stage.root)
 
     def create_local_server(
         app_obj: Chalice, config: Config, host: str, port: int
@@ -50,7 +54,8 @@ def prepare(app: Api, settings: Settings, arguments: Sequence[str] = tuple(sys.a
         os.environ.update(environment.variables)
         for name in environment.unset:
             os.environ.pop(name, None)
-        server = open_server(LocalGateway(app, closed=environment.closed), config, host, port)
+        gateway = LocalGateway(app, closed=environment.closed, renderer=environment.renderer)
+        server = open_server(gateway, config, host, port)
         click.echo(environment.banner(port))
         return server
 

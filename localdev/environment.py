@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from localdev.renderer import RENDERER_PATH, find_renderer
+
 ISSUER = "https://local.invalid/"
 AUDIENCE = "user-management-local"
 
@@ -52,6 +54,9 @@ class LocalEnvironment:
             "CORS_ORIGINS": environment.get("CORS_ORIGINS") or _ORIGINS,
             "CURSOR_SECRET": kept["cursor"],
         }
+        self.renderer = find_renderer()
+        if self.renderer is not None and not environment.get("DOCS_RENDERER_URL"):
+            self.variables["DOCS_RENDERER_URL"] = RENDERER_PATH
         if not environment.get("AUTH_JWKS_URL"):
             self.variables |= {
                 "AUTH_ISSUER": ISSUER,
@@ -70,13 +75,14 @@ class LocalEnvironment:
             "",
             "  User Management API",
             f"  API    {url}  ({who})",
+            f"  Docs   {url}/docs",
             f"  Data   {self.variables['STORAGE_URL']}",
             f"  Try    curl -X POST {url}/users{token} -H 'Content-Type: application/json' \\",
             """           -d '{"name": "Ann Example", "email": "ann@example.com"}'""",
             "",
         ]
         if self._refused_url:
-            lines[4:4] = [f"         (not {self._refused_url}, which is not on this machine)"]
+            lines[5:5] = [f"         (not {self._refused_url}, which is not on this machine)"]
         return "\n".join(lines)
 
     def _storage_url(self, environment: Mapping[str, str]) -> str:

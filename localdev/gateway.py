@@ -19,9 +19,12 @@ from chalice.local import (
 from chalicelib.api import Answer, Api, Event
 from chalicelib.auth import Caller, authorizer_of
 from chalicelib.problems import Forbidden, Unauthenticated
+from localdev.renderer import Renderer
 
 LOCAL_CALLER = Caller(subject=" local", is_admin=True)
 
+_ASKS = '"security":[{"bearer":[]}]'
+_TAKES = '"security":[{"bearer":[]},{}]'
 _CATCH_ALL = "/{proxy+}"
 _STAGE = "local"
 _MEMORY_MEGABYTES = 512
@@ -29,17 +32,24 @@ _TIMEOUT_MILLISECONDS = 29_000
 
 
 class LocalGateway:
-    """Stands in front of `app`; `closed` asks the app's authorizer for every caller."""
+    """Stands in front of `app`; `closed` asks the app's authorizer for every caller.
 
-    def __init__(self, app: Api, *, closed: bool) -> None:
+    The files of the page's `renderer` are answered here: elsewhere they are not the app's either.
+    """
+
+    def __init__(self, app: Api, *, closed: bool, renderer: Renderer | None = None) -> None:
         self.app = app
         self._closed = closed
         self._authorizer = LocalGatewayAuthorizer(app)
+        self._renderer = renderer
 
     def answer(
         self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes
     ) -> Answer:
         """Answer one HTTP request; `target` is its path with the query."""
+        file = self._renderer.answer(method, target) if self._renderer else None
+        if file is not None:
+            return file
         context = LambdaContext("user-management", _MEMORY_MEGABYTES, _TIMEOUT_MILLISECONDS)
         event = self.event(method, target, headers, body)
         resource = event["resource"]
@@ -49,7 +59,11 @@ class LocalGateway:
             refusal = self._authorize(event, context)
             if refusal is not None:
                 return self.app.refuse(refusal, event)
-        return self.app(event, context)
+        answer = self.app(event, context)
+        if resource == "/openapi.json" and not self._closed:
+            # An open server takes tokens, but needs none.
+            answer["body"] = answer["body"].replace(_ASKS, _TAKES)
+        return answer
 
     def _authorize(self, event: Event, context: LambdaContext) -> Exception | None:
         """Let the event carry its caller, or return what keeps it out."""

@@ -45,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def __init__(
         self,
-        *connection: Any,  # noqa: ANN401 - socketserver's
+        *connection: Any,
         gateway: LocalGateway,
         app_object: object,  # noqa: ARG002 - Chalice's; the gateway has it
         config: object,  # noqa: ARG002 - Chalice's
@@ -53,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._gateway = gateway
         super().__init__(*connection)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a method for each HTTP method
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("do_"):
             return self._answer
         raise AttributeError(name)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.api_gateway import ApiGateway
 from tests.issuer import AUDIENCE, ISSUER, SECRET, claims, shared
+from tests.openapi_recorder import recorder
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {
@@ -71,10 +72,14 @@ class Served:
         fields = [*(headers or {}).items()]
         if authorization is not None:
             fields.append(("Authorization", authorization))
-        raw = b"" if body is None else json.dumps(body).encode()
+        empty = b"" if body is None else body
+        raw = empty if isinstance(empty, bytes) else json.dumps(body).encode()
         answer = self.gateway.answer(method, path, fields, raw)
         text = answer["body"]
-        return Reply(answer["statusCode"], answer["headers"], json.loads(text) if text else None)
+        recorder().record(method, path, answer["statusCode"], answer["headers"], text)
+        is_json = "json" in answer["headers"].get("Content-Type", "")
+        parsed = json.loads(text) if is_json and text else text or None
+        return Reply(answer["statusCode"], answer["headers"], parsed)
 
     def as_administrator(self, method: str, path: str, body: object = None) -> Reply:
         """Send one request as an administrator who is no user; it must succeed."""

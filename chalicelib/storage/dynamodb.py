@@ -103,6 +103,7 @@ class DynamoDBStorage:
         act = self._act()
         key = items.user_key(user_id)
         item = self._get(act, key)
+        lost = False
         while True:
             if item is None:
                 raise UserNotFound
@@ -110,6 +111,8 @@ class DynamoDBStorage:
                 raise VersionMismatch
             if item["open_orders"] != {"N": "0"}:
                 raise UserHasOpenOrders
+            if lost:
+                act.wait()
             try:
                 return act.transact(self._deletes(item))
             except Refused as refused:
@@ -118,7 +121,7 @@ class DynamoDBStorage:
                 else:
                     # The key of its creation expired and was used again: the record is another's.
                     del item["record"]
-            act.wait()
+                lost = True
 
     def list_users(self, query: UserQuery) -> Page[User]:
         """See Storage. Eventually consistent, except with the filter by e-mail."""
@@ -242,10 +245,13 @@ class DynamoDBStorage:
                 return kind.read(self._update(act, blind))
             except Refused as refused:
                 item = refused.items[0]
+        lost = False
         while item is not None:
             if items.bears(item, mark):
                 return kind.read(item)
             changed = kind.apply(change, kind.read(item))
+            if lost:
+                act.wait()
             update = exact_update(self._table, key, changed, mark)
             try:
                 more: Writes = others(item, changed)
@@ -256,10 +262,9 @@ class DynamoDBStorage:
             except Refused as refused:
                 if 0 not in refused.items:
                     raise
-                item = refused.items[0]
+                item, lost = refused.items[0], True
             else:
                 return changed
-            act.wait()
         raise kind.missing
 
     def _update(self, act: Act, update: Update) -> Item:

@@ -1,5 +1,6 @@
 """Lists: pages, filters, order, and cursors that lead on only where they were made."""
 
+import json
 import string
 import threading
 from datetime import datetime, timedelta
@@ -189,3 +190,16 @@ def test_a_walk_shows_each_user_once_while_others_come_and_go(api: Served, order
     staying = set(ids) - set(removed)
     assert len(seen) == len(set(seen))
     assert staying <= set(seen)
+
+
+def test_a_page_fits_into_an_answer(api: Served) -> None:
+    """Of users as big as can be, a page has fewer than asked for, and the next one goes on."""
+    ids = [api.user() for _ in range(60)]
+    for user_id in ids:
+        for part in range(5):
+            pairs = {f"{'k' * 30}{part}{n}": "\U0001f4a9" * 500 for n in range(10)}
+            api.as_administrator("PATCH", f"/users/{user_id}", {"metadata": pairs})
+    first = api.call("GET", "/users?limit=100", ADMIN)
+    assert len(json.dumps(first.body["users"], ensure_ascii=False).encode()) < 4 * 1024 * 1024
+    assert first.body["next_cursor"] is not None
+    assert [user["user_id"] for user in walk(api, "/users", limit=100)] == ids[::-1]

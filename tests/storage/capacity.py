@@ -9,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import boto3
+
 from chalicelib.problems import Problem
 from chalicelib.storage.base import UserQuery
 from chalicelib.storage.dynamodb import DynamoDBStorage
-from tests.engines import Engines, environment
-from tests.storage.conftest import a_table
+from localdev.engines import Engines, environment
+from tests.conftest import a_table
 from tests.storage.operations import OPERATIONS, Operation, set_up
 from tests.storage.wire import Wire
 
@@ -49,12 +51,10 @@ def measured(ministack: str, dynamodb_local: str, use: Callable[[str], None]) ->
     for operation in [*OPERATIONS, SHARDED]:
         shards = 4 if operation is SHARDED else 1
         use(ministack)
-        with a_table() as table:
-            cost = measure(table, operation, shards=shards)
+        cost = _measure_on_new_table(operation, shards)
         if "Query" in cost.requests:
             use(dynamodb_local)
-            with a_table() as table:
-                reads = measure(table, operation, shards=shards).reads
+            reads = _measure_on_new_table(operation, shards).reads
             cost = cost._replace(reads=reads)
         costs.append(cost)
     return costs
@@ -85,6 +85,14 @@ def measure(table: str, operation: Operation, *, shards: int = 1) -> Cost:
             writes += wire.capacity.get(number, refused)
     names = [name for name, _ in wire.requests]
     return Cost(operation.name, names, outcome, reads, writes, len(wire.capacity) < len(names))
+
+
+def _measure_on_new_table(operation: Operation, shards: int) -> Cost:
+    client = boto3.client("dynamodb")
+    with a_table(client) as table:
+        cost = measure(table, operation, shards=shards)
+    client.close()
+    return cost
 
 
 def table_of(costs: list[Cost]) -> str:

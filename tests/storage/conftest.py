@@ -1,13 +1,11 @@
 """Every case of the contract runs on every engine; here is how each of them is had, empty."""
 
 import contextlib
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from sqlalchemy import create_engine
 
@@ -15,25 +13,28 @@ from chalicelib.storage import open_storage
 from chalicelib.storage.base import Storage
 from chalicelib.storage.dynamodb import DynamoDBStorage
 from chalicelib.storage.dynamodb_client import make_client
-from chalicelib.storage.dynamodb_table import create_table
 from chalicelib.storage.sql_schema import METADATA
-from tests.engines import Engines, Missing, environment
+from localdev.engines import Engines, environment
+from tests.conftest import a_table, url_of
 
-ENGINES = ("memory", "sqlite", "postgresql", "ministack", "dynamodb-local")
+ENGINES = (
+    "memory",
+    "sqlite",
+    "postgresql",
+    "ministack",
+    # The stricter of the two judges of DynamoDB's expressions, and the slower one.
+    pytest.param("dynamodb-local", marks=pytest.mark.slow),
+)
 
 # AWS's DynamoDB Local as it comes in the npm package is of January 2020.
 NEWER_THAN_DYNAMODB_LOCAL = {
     "test_a_value_of_metadata_may_be_empty": "empty strings came to DynamoDB in May 2020",
 }
 
+# The emulators share this machine with a hundred threads at once, and with other work.
+_BUDGET = 60
+
 MakeStorage = Callable[..., Any]
-
-
-@pytest.fixture(scope="session")
-def engines() -> Iterator[Engines]:
-    """Run the servers that this session needs, each when it is first needed."""
-    with Engines() as running:
-        yield running
 
 
 @pytest.fixture(params=ENGINES)
@@ -51,6 +52,8 @@ def new_storage(
     engine: str, engines: Engines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MakeStorage]:
     """Make an empty storage, of which the one before may no longer be used."""
+    # Making a client takes as long as a test, so a test that makes many storages has only one.
+    clients: list[Any] = []
     with contextlib.ExitStack() as stack:
 
         def make(**options: Any) -> Storage:
@@ -64,9 +67,13 @@ def new_storage(
                 return _open(stack, url)
             for name, value in environment(url_of(engines, engine)).items():
                 monkeypatch.setenv(name, value)
-            client = make_client if engine == "ministack" else dynamodb_local_client
-            table = stack.enter_context(a_table())
-            storage = DynamoDBStorage(table, client=client, **options)
+            if not clients:
+                clients.append(_CLIENTS[engine](_BUDGET))
+                stack.callback(clients[0].close)
+            table = stack.enter_context(a_table(clients[0]))
+            storage = DynamoDBStorage(
+                table, client=lambda _budget: clients[0], budget=_BUDGET, **options
+            )
             stack.callback(storage.close)
             return storage
 
@@ -78,38 +85,6 @@ def storage(new_storage: MakeStorage) -> Storage:
     """Make an empty storage."""
     made: Storage = new_storage()
     return made
-
-
-@pytest.fixture
-def emulator(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Make an empty table on ministack, which the AWS variables point at, and return its name."""
-    for name, value in environment(url_of(engines, "ministack")).items():
-        monkeypatch.setenv(name, value)
-    with a_table() as table:
-        yield table
-
-
-def url_of(engines: Engines, name: str) -> str:
-    """Return the engine's address; skip the test without it, or fail where all have to run."""
-    try:
-        return engines.url(name)
-    except Missing as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
-
-
-@contextlib.contextmanager
-def a_table() -> Iterator[str]:
-    """Make a table, and delete it in the end."""
-    name = f"users-{secrets.token_hex(8)}"
-    client = boto3.client("dynamodb")
-    create_table(client, name, ttl=True, point_in_time_recovery=False, deletion_protection=False)
-    try:
-        yield name
-    finally:
-        client.delete_table(TableName=name)
-        client.close()
 
 
 def dynamodb_local_client(budget: float) -> Any:
@@ -133,6 +108,9 @@ def dynamodb_local_client(budget: float) -> Any:
     client.meta.events.register("before-parameter-build.dynamodb.UpdateItem", remember)
     client.meta.events.register("after-call.dynamodb.UpdateItem", hand_back)
     return client
+
+
+_CLIENTS = {"ministack": make_client, "dynamodb-local": dynamodb_local_client}
 
 
 def _open(stack: contextlib.ExitStack, url: str) -> Storage:

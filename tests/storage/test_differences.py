@@ -31,7 +31,7 @@ KEYS = st.sampled_from([None, None, None, "k1", "k2"])
 NAMES = st.sampled_from(["Ann", "Łucja 🦄", "B"])
 STATUSES = st.sampled_from(["active", "suspended"])
 STATES = st.sampled_from(["pending", "paid", "shipped", "delivered", "cancelled"])
-TIMES = st.integers(NOW, NOW + 5)
+SECONDS = st.integers(0, 2)
 VERSIONS = st.sampled_from([None, None, {1}, {1, 2, 3, 4, 5}, {9}, set()]).map(
     lambda versions: versions if versions is None else frozenset(versions)
 )
@@ -70,6 +70,7 @@ class Machine(RuleBasedStateMachine):
         """Begin with nothing."""
         self._engine = self._make()
         self._model = MemoryStorage()
+        self._now = NOW
         self._ids: list[tuple[str, str]] = []
 
     def teardown(self) -> None:
@@ -83,15 +84,21 @@ class Machine(RuleBasedStateMachine):
         return outcome[1]
 
     @rule(
-        target=users, email=EMAILS, name=NAMES, metadata=WHOLE, status=STATUSES, key=KEYS, now=TIMES
+        target=users,
+        email=EMAILS,
+        name=NAMES,
+        metadata=WHOLE,
+        status=STATUSES,
+        key=KEYS,
+        seconds=SECONDS,
     )
     def create_user(
-        self, key: str | None, now: int, metadata: dict[str, str], **some: str
+        self, key: str | None, seconds: int, metadata: dict[str, str], **some: str
     ) -> User | MultipleResults[User]:
         """Create a user, with a record or without."""
         user = a_user(metadata=dict(list(metadata.items())[:50]), **some)
-        record = self._record(key, now)
-        self.both(lambda storage: storage.create_user(user, record, now))
+        record = self._record(key, seconds)
+        self.both(lambda storage: storage.create_user(user, record, self._now))
         return user if self._model.get_user(user.user_id) else multiple()
 
     @rule(
@@ -111,14 +118,14 @@ class Machine(RuleBasedStateMachine):
         """Delete a user."""
         self.both(lambda storage: storage.delete_user(user.user_id, versions))
 
-    @rule(target=orders, user=users, metadata=WHOLE, key=KEYS, now=TIMES)
+    @rule(target=orders, user=users, metadata=WHOLE, key=KEYS, seconds=SECONDS)
     def create_order(
-        self, user: User, metadata: dict[str, str], key: str | None, now: int
+        self, user: User, metadata: dict[str, str], key: str | None, seconds: int
     ) -> Order | MultipleResults[Order]:
         """Create an order, with a record or without."""
         order = an_order(user, metadata=dict(list(metadata.items())[:50]))
-        record = self._record(key, now)
-        self.both(lambda storage: storage.create_order(order, record, now))
+        record = self._record(key, seconds)
+        self.both(lambda storage: storage.create_order(order, record, self._now))
         if self._model.get_order(order.user_id, order.order_id) is None:
             return multiple()
         self._ids.append((order.user_id, order.order_id))
@@ -210,8 +217,10 @@ class Machine(RuleBasedStateMachine):
         for user_id, order_id in self._ids[-1:]:
             self.both(lambda storage, a=user_id, b=order_id: storage.get_order(a, b))
 
-    def _record(self, key: str | None, now: int) -> IdempotencyRecord | None:
-        return None if key is None else a_record(key=key, expires_at=now + 2)
+    def _record(self, key: str | None, seconds: int) -> IdempotencyRecord | None:
+        """Let `seconds` pass, and make a record that lives for two more."""
+        self._now += seconds
+        return None if key is None else a_record(key=key, expires_at=self._now + 2)
 
 
 def _outcome(act: Callable[[Storage], Any], storage: Storage) -> tuple[type | None, Any]:

@@ -8,9 +8,10 @@ from chalicelib.model import Order, User
 from chalicelib.problems import Problem
 from chalicelib.storage.base import Query, UserQuery
 from chalicelib.storage.dynamodb import DynamoDBStorage
-from tests.engines import Engines, environment
+from localdev.engines import Engines, environment
+from tests.conftest import url_of
 from tests.storage.capacity import committed, measure, measured, table_of
-from tests.storage.conftest import MakeStorage, url_of
+from tests.storage.conftest import MakeStorage
 from tests.storage.operations import OPERATIONS, Operation, set_up
 from tests.storage.things import NOW, a_user, an_order, step, user_change
 from tests.storage.wire import Wire

@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.storage.__main__ import main
-from tests.engines import Engines, environment
-from tests.storage.conftest import url_of
+from localdev.engines import Engines, environment
+from tests.conftest import url_of
 
 NAME = "made-by-command"
 

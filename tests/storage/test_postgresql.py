@@ -16,8 +16,8 @@ from chalicelib.problems import Unavailable
 from chalicelib.storage import open_storage
 from chalicelib.storage.base import Storage
 from chalicelib.storage.sql_schema import METADATA
-from tests.engines import Engines
-from tests.storage.conftest import url_of
+from localdev.engines import Engines
+from tests.conftest import url_of
 from tests.storage.things import a_user, user_change
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 def alembic(url: str) -> Config:
     """Return the project's own configuration of Alembic, for the database at `url`."""
-    config = Config(toml_file=ROOT / "pyproject.toml")
+    config = Config(ROOT / "alembic.ini")
     config.set_main_option("sqlalchemy.url", url)
     return config
 

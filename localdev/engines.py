@@ -1,7 +1,7 @@
-"""Servers of the storage engines, for tests: each started when first asked for, ended at the end.
+"""Servers of the storage engines on this machine: started when asked for, ended afterwards.
 
 `tests/install-emulators` installs those that are not on PATH. Every server listens on the loopback
-address only.
+address only, and what it holds goes with it.
 """
 
 import contextlib
@@ -66,14 +66,17 @@ def environment(endpoint: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def ministack() -> Iterator[str]:
-    """Run emulated AWS; yields its endpoint."""
+def ministack(program: tuple[str | Path, ...] = ("-m", "ministack"), **more: str) -> Iterator[str]:
+    """Run emulated AWS; yields its endpoint.
+
+    `program` is what its interpreter runs, and `more` are variables of ministack's own.
+    """
     if not _MINISTACK.exists():
         raise Missing(f"ministack is not installed: {_INSTALL}")
     port = _free_port()
     endpoint = f"http://127.0.0.1:{port}"
-    settings = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1"}
-    with _process([_MINISTACK, "-m", "ministack"], settings) as server:
+    settings = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", **more}
+    with _process([_MINISTACK, *program], settings) as server:
         _wait(server, lambda: _answers(f"{endpoint}/_ministack/health"))
         yield endpoint
 
@@ -86,7 +89,7 @@ def dynamodb_local() -> Iterator[str]:
     if shutil.which("java") is None:
         raise Missing("DynamoDB Local needs Java, which is not on PATH")
     port = _free_port()
-    command = [
+    command: list[str | Path] = [
         "java",
         f"-Dport={port}",
         "-Dorg.eclipse.jetty.LEVEL=WARN",
@@ -140,8 +143,10 @@ def _process(
     **options: Any,
 ) -> Iterator[subprocess.Popen[bytes]]:
     log = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, after the process
+    # What a shell says of AWS is for another one than the emulated.
+    inherited = {name: value for name, value in os.environ.items() if name[:4] != "AWS_"}
     server = subprocess.Popen(
-        command, env=os.environ | settings, stdout=log, stderr=subprocess.STDOUT, **options
+        command, env=inherited | settings, stdout=log, stderr=subprocess.STDOUT, **options
     )
     try:
         yield server

@@ -1,0 +1,27 @@
+// Draws the API's document, in the colours that the reader's system asks for.
+"use strict";
+
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const paint = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", paint);
+paint();
+
+const description = document.querySelector("link[rel=service-desc]").href;
+
+if (window.SwaggerUIBundle) {
+  window.SwaggerUIBundle({
+    url: description,
+    dom_id: "#api",
+    deepLinking: true,
+    defaultModelsExpandDepth: 0,
+    displayRequestDuration: true,
+    docExpansion: "list",
+    persistAuthorization: false,
+    showCommonExtensions: true,
+    tryItOutEnabled: true,
+    validatorUrl: null,
+  });
+} else {
+  document.getElementById("notice").firstChild.textContent =
+    "The part that draws this page could not be loaded. All that it would show is in ";
+}

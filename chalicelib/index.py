@@ -1,0 +1,29 @@
+"""What the API tells of itself: where things are, how it is, and its document."""
+
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta, Raw, Struct
+
+Document: TypeAlias = Annotated[
+    Raw,
+    Meta(
+        description="An OpenAPI document (https://spec.openapis.org/oas/v3.1.1).",
+        extra_json_schema={"type": "object", "required": ["openapi", "info", "paths"]},
+    ),
+]
+
+
+class Index(Struct, frozen=True):
+    """Where things are, relative to the API's own address."""
+
+    name: Literal["User Management API"] = "User Management API"
+    docs: Annotated[str, Meta(description="A page to read and try the API on.")] = "/docs"
+    openapi: Annotated[str, Meta(description="The API's OpenAPI document.")] = "/openapi.json"
+    users: Annotated[str, Meta(description="The users.")] = "/users"
+    health: Annotated[str, Meta(description="Whether the API can answer.")] = "/health"
+
+
+class Health(Struct, frozen=True):
+    """The API and its storage can answer."""
+
+    status: Literal["ok"] = "ok"

@@ -1,0 +1,31 @@
+"""The role's policy: the actions that Chalice finds in app.py, on this stage's resources only.
+
+Chalice grants each action on every resource of the account. The actions stay its own; only what
+they apply to is put in here, in the words of the target: ARNs, or references to resources.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Resources = Mapping[str, Sequence[object]]
+"""For each service (the part of an action before the colon), what its actions apply to."""
+
+# X-Ray knows no resources of its own for these actions:
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
+_ANYTHING = {"xray"}
+
+
+def scoped(
+    policy: Mapping[str, Any], resources: Resources, *, without: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """Return `policy` with each statement on its service's resources, and without some actions.
+
+    Raises LookupError for a service that `resources` does not have.
+    """
+    statements = []
+    for statement in policy["Statement"]:
+        actions = [action for action in statement["Action"] if action not in without]
+        service = actions[0].partition(":")[0]
+        applies_to = ["*"] if service in _ANYTHING else list(resources[service])
+        statements.append({"Effect": "Allow", "Action": actions, "Resource": applies_to})
+    return {"Version": policy["Version"], "Statement": statements}

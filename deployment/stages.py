@@ -1,0 +1,107 @@
+"""A stage of `.chalice/config.json`, as Chalice reads it.
+
+https://aws.github.io/chalice/topics/configfile.html
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from chalice.cli.factory import CLIFactory
+from chalice.config import Config
+
+from chalicelib.settings import Settings
+from deployment.errors import DeploymentError
+
+PROJECT = Path(__file__).parent.parent
+
+_SECRETS = ("AUTH_SECRET", "CURSOR_SECRET")
+
+
+class Stage:
+    """The stage `name` of the project in `root`. Raises DeploymentError where there is none."""
+
+    def __init__(self, name: str, root: Path = PROJECT) -> None:
+        factory = CLIFactory(str(root), environ={})
+        stages = factory.load_project_config().get("stages", {})
+        if name not in stages:
+            raise DeploymentError(
+                f"There is no stage {name!r} in .chalice/config.json; there is"
+                f" {' and '.join(map(repr, sorted(stages)))}."
+            )
+        self.name = name
+        self.root = root
+        self._config: Config = factory.create_config_obj(chalice_stage_name=name)
+
+    @cached_property
+    def full_name(self) -> str:
+        """What Chalice puts before the names of functions and calls the role."""
+        return f"{self._config.app_name}-{self.name}"
+
+    @cached_property
+    def api_stage(self) -> str:
+        """The name of API Gateway's stage, which is the first segment of the URL's path."""
+        return str(self._config.api_gateway_stage)
+
+    @cached_property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that the stage's functions are given, and nothing of this process's."""
+        return dict(self._config.environment_variables)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of the stage's functions."""
+        return Settings(self.environment)
+
+    @property
+    def table(self) -> str:
+        """The DynamoDB table that STORAGE_URL names. Raises DeploymentError for other storage."""
+        url = urlsplit(self.environment.get("STORAGE_URL", ""))
+        if url.scheme != "dynamodb" or not url.netloc:
+            raise DeploymentError(
+                f"{self._place('STORAGE_URL')} must name a DynamoDB table, as"
+                f" dynamodb://{self.full_name}; docs/deploying.md tells of other databases."
+            )
+        return url.netloc
+
+    @property
+    def cursor_parameter(self) -> str:
+        """The SSM parameter that keeps the key of cursors. Raises DeploymentError without one."""
+        name = self.environment.get("CURSOR_SECRET_PARAMETER", "")
+        if not name:
+            raise DeploymentError(
+                f"{self._place('CURSOR_SECRET_PARAMETER')} must name an SSM parameter, as"
+                f" /user-management/{self.name}/cursor-secret."
+            )
+        return name
+
+    @property
+    def auth_parameter(self) -> str | None:
+        """The SSM parameter that keeps the shared secret of tokens; None with public keys."""
+        return self.environment.get("AUTH_SECRET_PARAMETER") or None
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of all SSM parameters that the functions read."""
+        names = [self.cursor_parameter, self.auth_parameter]
+        return [name for name in names if name is not None]
+
+    @property
+    def deployed(self) -> Mapping[str, Mapping[str, str]]:
+        """What `chalice deploy` has made and keeps in `.chalice/deployed`, by resource name."""
+        deployed = self._config.deployed_resources(self.name)
+        return {name: deployed.resource_values(name) for name in deployed.resource_names()}
+
+    def refuse_secrets(self) -> None:
+        """Return when no secret is in the configuration. Raises DeploymentError."""
+        for name in _SECRETS:
+            if self.environment.get(name):
+                raise DeploymentError(
+                    f"{self._place(name)} is a secret in a file that is kept in version control:"
+                    f" put it into an SSM parameter, and the parameter's name into"
+                    f" {name}_PARAMETER."
+                )
+
+    def _place(self, variable: str) -> str:
+        return f"{variable} of stage {self.name!r} in .chalice/config.json"

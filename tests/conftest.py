@@ -1,0 +1,69 @@
+"""What all tests share: the servers of storage engines, and what the whole run has to show."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from chalicelib.storage.dynamodb_table import create_table
+from localdev.engines import Engines, Missing, environment
+from tests.openapi_recorder import recorder
+
+
+@pytest.fixture(scope="session")
+def engines() -> Iterator[Engines]:
+    """Run the servers that this session needs, each when it is first needed."""
+    with Engines() as running:
+        yield running
+
+
+@pytest.fixture
+def emulator(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Make an empty table on ministack, which the AWS variables point at, and return its name."""
+    for name, value in environment(url_of(engines, "ministack")).items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("dynamodb")
+    with a_table(client) as table:
+        yield table
+    client.close()
+
+
+def url_of(engines: Engines, name: str) -> str:
+    """Return the engine's address; skip the test without it, or fail where all have to run."""
+    try:
+        return engines.url(name)
+    except Missing as missing:
+        if os.environ.get("CI"):
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+
+
+@contextlib.contextmanager
+def a_table(client: Any) -> Iterator[str]:
+    """Make a table, and delete it in the end."""
+    name = f"users-{secrets.token_hex(8)}"
+    # Without expiry: the time of the tests is not the emulator's, which would remove their records.
+    create_table(client, name, ttl=False, point_in_time_recovery=False, deletion_protection=False)
+    try:
+        yield name
+    finally:
+        client.delete_table(TableName=name)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail a whole run that has not seen every documented answer; a part of the tests need not."""
+    is_whole = session.config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    is_chosen = session.config.option.keyword or session.config.option.collectonly
+    if exitstatus == pytest.ExitCode.OK and is_whole and not is_chosen and recorder().unseen:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List the documented answers that no test has seen in a whole run."""
+    if terminalreporter.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        for answer in recorder().unseen:
+            terminalreporter.write_line(f"No test has seen: {answer}", red=True)

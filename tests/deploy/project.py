@@ -1,0 +1,85 @@
+"""A copy of the project, as somebody who configures and deploys it has it."""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+_SOURCES = ("app.py", "chalicelib", "deployment", "infra", "localdev", "requirements.txt")
+_ARCHITECTURES = {"arm64": "arm64", "aarch64": "arm64"}
+
+
+class Project:
+    """A copy of the project in `folder`, with nothing that was built or deployed before.
+
+    Its functions are for the processor of this machine, which has to run them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in _SOURCES:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                folder.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, folder)
+        (folder / ".chalice").mkdir()
+        for name in ("config.json", "resources.yaml"):
+            shutil.copy(ROOT / ".chalice" / name, folder / ".chalice")
+        architecture = _ARCHITECTURES.get(platform.machine(), "x86_64")
+        self.write_config({**self.config, "lambda_architecture": architecture})
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Chalice's configuration."""
+        config: dict[str, Any] = json.loads((self.folder / ".chalice/config.json").read_text())
+        return config
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Replace Chalice's configuration."""
+        (self.folder / ".chalice/config.json").write_text(json.dumps(config))
+
+    def configure(self, stage: str, **variables: str) -> None:
+        """Add variables to a stage's environment."""
+        config = self.config
+        config["stages"][stage]["environment_variables"] |= variables
+        self.write_config(config)
+
+    def run(self, *command: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the project and return what came of it."""
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("AWS_", "AUTH_", "PYTHON", "TF_", "STORAGE_"))
+        }
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=inherited | variables,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+
+    def chalice(self, *arguments: str | Path, **v: str) -> subprocess.CompletedProcess[str]:
+        """Run one of Chalice's commands."""
+        main = "import sys; from chalice.cli import main; sys.exit(main())"
+        return self.run(sys.executable, "-c", main, *arguments, **v)
+
+    def deployment(self, *arguments: str, **v: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the project's own commands, as the Makefile does."""
+        return self.run(sys.executable, "-m", "deployment", *arguments, **v)
+
+
+def succeeded(done: subprocess.CompletedProcess[str]) -> str:
+    """Return what a command printed; it must have succeeded."""
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout

@@ -1,0 +1,131 @@
+"""`make deploy` and `make delete` on an emulated AWS that enforces IAM."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.cloud import Cloud, running_cloud
+from tests.deploy.deployed import AUTH_PARAMETER, AUTHENTICATION, Deployed, DeployedSuite
+from tests.deploy.project import Project, succeeded
+from tests.issuer import SECRET
+
+pytestmark = pytest.mark.slow
+
+NAME = "user-management-dev"
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    """Run a clean emulator for this module."""
+    with running_cloud() as running:
+        running.keep_secret(AUTH_PARAMETER, SECRET)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def project(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Deploy the stage dev from a copy of the project."""
+    made = Project(tmp_path_factory.mktemp("deploy"))
+    made.configure("dev", **AUTHENTICATION)
+    printed = succeeded(made.deployment("deploy", "dev", **cloud.variables))
+    assert f"curl https://{api_of(made)}.execute-api" in printed
+    return made
+
+
+@pytest.fixture(scope="module")
+def api(cloud: Cloud, project: Project) -> Iterator[Deployed]:
+    """Return the deployed API."""
+    with closing(Deployed(cloud, api_of(project), "dev", NAME)) as deployed:
+        yield deployed
+
+
+def api_of(project: Project) -> str:
+    """Return the id of the API that Chalice made."""
+    state = json.loads((project.folder / ".chalice/deployed/dev.json").read_text())
+    [api] = [entry for entry in state["resources"] if entry["name"] == "rest_api"]
+    return str(api["rest_api_id"])
+
+
+def actions(cloud: Cloud) -> dict[str, list[str]]:
+    """Return what the functions' role may do, and on what."""
+    policy = cloud.client("iam").get_role_policy(RoleName=NAME, PolicyName=NAME)
+    return {
+        action: statement["Resource"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in statement["Action"]
+    }
+
+
+class TestDeployed(DeployedSuite):
+    """The suite, on what `make deploy` made."""
+
+    def test_the_role_reaches_nothing_else(self, cloud: Cloud, api: Deployed) -> None:
+        """The role is narrowed to the table, its index, the secrets and the functions' logs."""
+        assert api.prefix == NAME
+        granted = actions(cloud)
+        table = f"arn:aws:dynamodb:us-east-1:000000000000:table/{NAME}"
+        assert granted["dynamodb:Query"] == [table, f"{table}/index/*"]
+        parameter = "arn:aws:ssm:us-east-1:000000000000:parameter/user-management"
+        assert granted["ssm:GetParameter"] == [
+            f"{parameter}/dev/cursor-secret",
+            f"{parameter}/tests/auth-secret",
+        ]
+        assert all(f"/aws/lambda/{NAME}" in group for group in granted["logs:PutLogEvents"])
+
+    def test_the_table_is_protected(self, cloud: Cloud, api: Deployed) -> None:
+        """The table that was made has backups, expiry and protection."""
+        dynamodb = cloud.client("dynamodb")
+        assert dynamodb.describe_table(TableName=api.prefix)["Table"]["DeletionProtectionEnabled"]
+        expiry = dynamodb.describe_time_to_live(TableName=api.prefix)["TimeToLiveDescription"]
+        assert expiry["AttributeName"] == "expires_at"
+
+
+def test_deploying_again_updates(cloud: Cloud, project: Project, api: Deployed) -> None:
+    """A second deployment changes the API in place, and keeps its data and its role narrow."""
+    before = api_of(project)
+    user = api.user()
+    settings = project.folder / "chalicelib" / "answers.py"
+    settings.write_text(settings.read_text() + "\n# Changed.\n")
+
+    succeeded(project.deployment("deploy", "dev", **cloud.variables))
+
+    assert api_of(project) == before
+    assert len(cloud.client("apigateway").get_rest_apis()["items"]) == 1
+    assert len(cloud.client("lambda").list_functions()["Functions"]) == 10
+    assert api.call("GET", f"/users/{user}").status_code == 200
+    assert api.call("GET", "/users", None).json()["type"] == "/problems/unauthenticated"
+    assert "*" not in actions(cloud)["dynamodb:GetItem"]
+
+
+def test_a_stage_deployed_from_elsewhere_is_left_alone(
+    cloud: Cloud, api: Deployed, tmp_path: Path
+) -> None:
+    """Another checkout does not make a second API beside the one that is there."""
+    elsewhere = Project(tmp_path / "elsewhere")
+    elsewhere.configure("dev", **AUTHENTICATION)
+
+    done = elsewhere.deployment("deploy", "dev", **cloud.variables)
+
+    assert done.returncode == 1
+    assert f"{api.prefix!r} is deployed in this account already" in done.stderr
+
+
+def test_deleting_keeps_the_data_unless_told(cloud: Cloud, project: Project, api: Deployed) -> None:
+    """`make delete` removes all but the table; with TABLE=delete the table goes too."""
+    dynamodb = cloud.client("dynamodb")
+
+    printed = succeeded(project.deployment("delete", "dev", **cloud.variables))
+
+    assert "TABLE=delete" in printed
+    assert cloud.client("apigateway").get_rest_apis()["items"] == []
+    assert cloud.client("lambda").list_functions()["Functions"] == []
+    groups = cloud.client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/")
+    assert groups["logGroups"] == []
+    assert dynamodb.list_tables()["TableNames"] == [api.prefix]
+    succeeded(project.deployment("delete", "dev", "--table", "delete", **cloud.variables))
+    assert dynamodb.list_tables()["TableNames"] == []
+    left = cloud.client("ssm").describe_parameters()["Parameters"]
+    assert [parameter["Name"] for parameter in left] == [AUTH_PARAMETER]

@@ -1,0 +1,162 @@
+"""`make package`: the CloudFormation template, linted, and deployed on an emulated AWS."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+import yaml
+
+from tests.deploy.cloud import Cloud, running_cloud
+from tests.deploy.deployed import (
+    AUTH_PARAMETER,
+    AUTHENTICATION,
+    CURSOR_SECRET,
+    Deployed,
+    DeployedSuite,
+)
+from tests.deploy.needs import cfn_tool
+from tests.deploy.project import Project, succeeded
+from tests.issuer import SECRET
+
+pytestmark = pytest.mark.slow
+
+NAME = "user-management-prod"
+BUCKET = "code"
+TEMPLATE = "build/prod/cloudformation/template.yaml"
+PACKAGED = "build/prod/cloudformation/packaged.yaml"
+CHOICES = {
+    "single": (),
+    "per-route": ("--routing", "per-route"),
+    "snapstart": ("--routing", "per-route", "--snapstart"),
+}
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    """Run a clean emulator for this module."""
+    with running_cloud() as running:
+        running.keep_secret(AUTH_PARAMETER, SECRET)
+        running.keep_secret("/user-management/prod/cursor-secret", CURSOR_SECRET)
+        running.client("s3").create_bucket(Bucket=BUCKET)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Copy and configure the project."""
+    made = Project(tmp_path_factory.mktemp("cloudformation"))
+    made.configure("prod", **AUTHENTICATION)
+    return made
+
+
+def deploy(project: Project, cloud: Cloud, *choice: str) -> str:
+    """Package and deploy with the commands that `make package` prints; return the API's id."""
+    succeeded(project.deployment("package", "prod", *choice))
+    bucket = ("--s3-bucket", BUCKET)
+    aws = (*cfn_tool("aws"), "cloudformation")
+    package = (*aws, "package", *bucket, "--template-file", TEMPLATE)
+    succeeded(project.run(*package, "--output-template-file", PACKAGED, **cloud.variables))
+    stack = (*aws, "deploy", *bucket, "--template-file", PACKAGED, "--stack-name", NAME)
+    succeeded(project.run(*stack, "--capabilities", "CAPABILITY_IAM", **cloud.variables))
+    [deployed] = cloud.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in deployed["Outputs"]}
+    assert outputs["TableName"] == NAME
+    assert outputs["EndpointURL"].endswith("/prod/")
+    return outputs["RestAPIId"]
+
+
+@pytest.fixture(scope="module")
+def api(cloud: Cloud, project: Project) -> Iterator[Deployed]:
+    """Create the stack and return its API."""
+    with closing(Deployed(cloud, deploy(project, cloud), "prod", NAME)) as deployed:
+        yield deployed
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_cfn_lint_finds_nothing(project: Project, choice: str) -> None:
+    """The template passes cfn-lint, which transforms it as SAM does, with every choice."""
+    succeeded(project.deployment("package", "prod", *CHOICES[choice]))
+    lint = (*cfn_tool("cfn-lint"), "--include-checks", "I", "--regions", "eu-central-1", "--")
+    assert succeeded(project.run(*lint, TEMPLATE)) == ""
+
+
+class TestCreated(DeployedSuite):
+    """The suite, on the stack with one function for every route."""
+
+    def test_logs_and_limits_are_set(self, cloud: Cloud, api: Deployed) -> None:
+        """Each function has a log group that forgets; the stage has a limit and tracing."""
+        functions = cloud.client("lambda").list_functions()["Functions"]
+        kept = {
+            group["logGroupName"]: group["retentionInDays"]
+            for group in cloud.client("logs").describe_log_groups()["logGroups"]
+        }
+        expected = [f"/aws/lambda/{function['FunctionName']}" for function in functions]
+        expected.append(f"/aws/apigateway/{api.prefix}")
+        assert kept == dict.fromkeys(expected, 30)
+        [gateway] = cloud.client("apigateway").get_rest_apis()["items"]
+        stage = cloud.client("apigateway").get_stage(restApiId=gateway["id"], stageName="prod")
+        assert stage["tracingEnabled"]
+        assert stage["methodSettings"]["*/*"]["throttlingRateLimit"] == 200
+
+
+class TestUpdated(DeployedSuite):
+    """The suite, on the stack after an update to a function for each founding route."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def api(cls, cloud: Cloud, project: Project, api: Deployed) -> Iterator[Deployed]:
+        """Update the stack, which keeps its data, and return its API."""
+        user = api.user()
+        choice = CHOICES["per-route"]
+        with closing(Deployed(cloud, deploy(project, cloud, *choice), "prod", NAME)) as updated:
+            assert updated.call("GET", f"/users/{user}").status_code == 200
+            yield updated
+
+    def test_each_founding_route_has_its_function(self, cloud: Cloud, api: Deployed) -> None:
+        """A request on a founding route runs the function that the founding table names."""
+        api.call("GET", "/users")
+        streams = cloud.client("logs").describe_log_streams(
+            logGroupName=f"/aws/lambda/{NAME}-listUsersLambda"
+        )
+        assert streams["logStreams"]
+
+
+def test_deleting_the_stack_keeps_the_table(cloud: Cloud, api: Deployed) -> None:
+    """When the stack goes, the data stays."""
+    assert api.prefix == NAME
+    formation = cloud.client("cloudformation")
+
+    formation.delete_stack(StackName=NAME)
+    formation.get_waiter("stack_delete_complete").wait(StackName=NAME)
+
+    assert cloud.client("dynamodb").list_tables()["TableNames"] == [NAME]
+    assert cloud.client("lambda").list_functions()["Functions"] == []
+
+
+def test_requests_are_logged_as_json(project: Project) -> None:
+    """The access log has one JSON object for each request."""
+    succeeded(project.deployment("package", "prod"))
+    template = yaml.safe_load((project.folder / TEMPLATE).read_text())
+    setting = template["Resources"]["RestAPI"]["Properties"]["AccessLogSetting"]
+    logged = json.loads(setting["Format"])
+    assert logged["request_id"] == "$context.requestId"
+
+
+def test_snapstart_takes_effect(project: Project) -> None:
+    """With SnapStart every function that API Gateway calls is called through its alias."""
+    succeeded(project.deployment("package", "prod", *CHOICES["snapstart"]))
+    template = (project.folder / TEMPLATE).read_text()
+    resources = yaml.safe_load(template)["Resources"]
+    called = {
+        name.removesuffix("InvokePermission"): resources[name]["Properties"]["FunctionName"]
+        for name in resources
+        if name.endswith("InvokePermission")
+    }
+
+    assert len(called) == 9
+    for name, permitted in called.items():
+        assert permitted == {"Ref": f"{name}Aliaslive"}
+        assert f"${{{name}.Arn}}/invocations" not in template
+        assert f"${{{name}Aliaslive}}/invocations" in template
+        assert resources[name]["Properties"]["SnapStart"] == {"ApplyOn": "PublishedVersions"}

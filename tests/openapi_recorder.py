@@ -1,0 +1,165 @@
+"""Holds every answer that a test sees against the API's document.
+
+An answer that the document does not allow fails the test that saw it; `unseen` lists the documented
+answers that no test has seen.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache, cached_property
+from importlib import import_module
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+_DOCUMENT = "urn:openapi"
+_PROBLEM = "application/problem+json"
+
+
+class Recorder:
+    """Remembers which answers of an OpenAPI document (3.1) were seen, and refuses all others.
+
+    An answer is known by its operation, its status, and its problem's type or its media type:
+    ``POST /users 409 /problems/email-taken``.
+    """
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._document = document
+        resource = Resource.from_contents(document, default_specification=DRAFT202012)
+        self._registry: Registry[Any] = Registry().with_resource(_DOCUMENT, resource)
+        self._validators: dict[str, Draft202012Validator] = {}
+        self._seen: set[str] = set()
+
+    def record(
+        self, method: str, path: str, status: int, headers: Mapping[str, str], body: str
+    ) -> None:
+        """Remember one answer; `path` may carry a query.
+
+        Raises AssertionError, whose sentence says what the document does not allow.
+        """
+        fields = {name.lower(): value for name, value in headers.items()}
+        template = self._template(path.partition("?")[0])
+        place = f"{method} {template or path} {status}"
+        operations = self._document["paths"].get(template, {})
+        # HEAD answers as GET does, without the body (RFC 9110 §9.3.2).
+        operation = operations.get("get" if method == "HEAD" else method.lower())
+        if operation is None:
+            self._check_unrouted(place, fields, body, has_path=bool(operations))
+            return
+        assert str(status) in operation["responses"], f"{place} is not documented"
+        answer = self._resolved(operation["responses"][str(status)])
+        self._check_headers(place, answer.get("headers", {}), fields)
+        if method == "HEAD":
+            assert not body, f"{place} has a body"
+            return
+        self._seen.add(f"{place} {self._check_body(place, answer, fields, body)}".rstrip())
+
+    @property
+    def unseen(self) -> list[str]:
+        """The documented answers that no test has seen."""
+        return sorted(set(self.documented) - self._seen)
+
+    @cached_property
+    def documented(self) -> list[str]:
+        """Every answer of the document."""
+        return [
+            f"{method.upper()} {path} {status} {kind}".rstrip()
+            for path, operations in self._document["paths"].items()
+            for method, operation in operations.items()
+            for status, answer in operation["responses"].items()
+            for kind in _kinds(self._resolved(answer))
+        ]
+
+    def _check_unrouted(
+        self, place: str, fields: Mapping[str, str], body: str, *, has_path: bool
+    ) -> None:
+        """Check what is answered where there is no operation: a preflight, 405 or 404."""
+        method, *_, status = place.split(" ")
+        if has_path:
+            assert status in {"204", "405"}, f"{place}: no such operation is documented"
+            assert fields.get("allow"), f"{place} has no Allow"
+        else:
+            assert status == "404", f"{place}: no such path is documented"
+        if method == "HEAD" or status == "204":
+            assert not body, f"{place} has a body"
+        else:
+            self.validate(place, json.loads(body), "/components/schemas/ProblemDetails")
+
+    def _check_headers(
+        self, place: str, documented: Mapping[str, Any], fields: Mapping[str, str]
+    ) -> None:
+        for name, reference in documented.items():
+            header = self._resolved(reference)
+            value = fields.get(name.lower())
+            assert value is not None or not header.get("required"), f"{place} has no {name}"
+            if value is not None:
+                errors = Draft202012Validator(header["schema"]).iter_errors(value)
+                assert not (error := next(errors, None)), f"{place} {name}: {error}"
+
+    def _check_body(
+        self, place: str, answer: Mapping[str, Any], fields: Mapping[str, str], body: str
+    ) -> str:
+        """Return what tells the answer from others of its status."""
+        if "content" not in answer:
+            assert not body, f"{place} has a body"
+            return ""
+        media_type = fields.get("content-type", "").partition(";")[0]
+        assert media_type in answer["content"], f"{place}: {media_type!r} is not documented"
+        schema = answer["content"][media_type]["schema"]
+        value = json.loads(body) if media_type.endswith("json") else body
+        self.validate(place, value, schema)
+        return str(value["type"]) if media_type == _PROBLEM else media_type
+
+    def validate(self, place: str, value: object, schema: str | Mapping[str, Any]) -> None:
+        """Return when the value fits the schema, which may refer to the document.
+
+        Raises AssertionError with everything that does not fit.
+        """
+        key = json.dumps(schema)
+        if key not in self._validators:
+            # References are relative to the document, as if the schema were still inside it.
+            whole = {"$ref": schema} if isinstance(schema, str) else schema
+            text = re.sub(r'"\$ref": "#?/', f'"$ref": "{_DOCUMENT}#/', json.dumps(whole))
+            self._validators[key] = Draft202012Validator(
+                json.loads(text), registry=self._registry, format_checker=FormatChecker()
+            )
+        found = self._validators[key].iter_errors(value)
+        errors = "; ".join(f"{error.json_path}: {error.message}" for error in found)
+        assert not errors, f"{place}: {errors}"
+
+    def _template(self, path: str) -> str | None:
+        """Return the documented path that `path` is one of; literal segments win."""
+        asked = path.removesuffix("/") or "/"
+        for template in sorted(self._document["paths"], key=lambda one: one.count("{")):
+            # re.escape leaves nothing of a path but its braces and dots to be escaped.
+            if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]*", re.escape(template)), asked):
+                return str(template)
+        return None
+
+    def _resolved(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
+        while "$ref" in node:
+            found: Any = self._document
+            for part in node["$ref"].removeprefix("#/").split("/"):
+                found = found[part]
+            node = found
+        return node
+
+
+@cache
+def recorder() -> Recorder:
+    """Return the recorder of this run, which the tests' client tells of every answer."""
+    # Whatever the settings of a test are, the document is the same.
+    document = import_module("app").document()
+    return Recorder(json.loads(bytes(document)))
+
+
+def _kinds(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what tells the answers of one status apart."""
+    for media_type, media in answer.get("content", {"": {}}).items():
+        if media_type == _PROBLEM:
+            yield from media["schema"]["properties"]["type"]["enum"]
+        else:
+            yield media_type

@@ -1,0 +1,54 @@
+"""Settings: what a deployed function needs is checked before it serves, and named when missing."""
+
+import pytest
+
+from chalicelib.settings import Settings, SettingsError
+
+WHOLE = {
+    "STORAGE_URL": "dynamodb://users",
+    "CURSOR_SECRET_PARAMETER": "/users/cursor",
+    "AUTH_ISSUER": "https://issuer.example/",
+    "AUTH_AUDIENCE": "users",
+    "AUTH_JWKS_URL": "https://issuer.example/keys",
+}
+
+
+def test_a_whole_configuration_is_enough() -> None:
+    """With every needed variable the check passes, and reads no secret to do so."""
+    Settings(WHOLE).check()
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_what_is_missing_is_named(name: str) -> None:
+    """Without one of the variables the check fails with a sentence that names it."""
+    with pytest.raises(SettingsError, match=name):
+        Settings({key: value for key, value in WHOLE.items() if key != name}).check()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CORS_ORIGINS", "app.example.com"),
+        ("CORS_ORIGINS", "https://app.example.com/"),
+        ("CORS_ORIGINS", "*"),
+        ("USER_SHARDS", "0"),
+        ("USER_SHARDS", "many"),
+        ("AUTH_JWKS_URL", "http://issuer.example/keys"),
+    ],
+)
+def test_what_cannot_be_used_is_named(name: str, value: str) -> None:
+    """A value that cannot be used fails the check with a sentence that names the variable."""
+    with pytest.raises(SettingsError, match=name):
+        Settings({**WHOLE, name: value}).check()
+
+
+def test_a_short_secret_is_refused() -> None:
+    """A secret of fewer than 32 bytes signs no cursor."""
+    with pytest.raises(SettingsError, match="CURSOR_SECRET must have at least 32 bytes"):
+        _ = Settings({"CURSOR_SECRET": "short"}).cursor_secret
+
+
+def test_origins_are_separated_by_white_space() -> None:
+    """Several origins stand in one variable."""
+    settings = Settings({"CORS_ORIGINS": " https://a.example  http://localhost:3000 "})
+    assert settings.cors_origins == {"https://a.example", "http://localhost:3000"}
