@@ -170,15 +170,7 @@ class Api(Chalice):
             raise _no_route(request.method, methods)
         return Response("", {**self._cors.preflight(request.headers, methods)}, 204)
 
-<<<<<<< HEAD
-    def _operation(self, view: View, admits: Admits) -> View:
-=======
-    def _no_route(self, method: str, path: str) -> Problem:
-        methods = self.paths.methods(path)
-        return MethodNotAllowed(method, methods) if methods else ServiceNotFound()
-
     def _operation(self, operation: Operation) -> View:
->>>>>>> main
         """Wrap a view: who may come in, what it is given, and what becomes of its answer."""
         view, admits = operation.view, operation.admits
         readers = list(_readers(view).items())
