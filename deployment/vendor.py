@@ -1,0 +1,100 @@
+"""What shortens a cold start: botocore's own parts of the package, and bytecode for all of it.
+
+Chalice copies the folder `vendor/` to the top of the zip file. Here it is filled with
+
+- botocore and what it needs, trimmed to the two services that are called;
+- bytecode of everything that is imported at a start. Lambda can keep none, so that without it each
+  start compiles every source anew. It is tied to the content of its source, not to a time
+  (https://peps.python.org/pep-0552/): stale bytecode is never run.
+
+docs/performance.md has what both save. Bytecode runs on the minor version of Python that made it,
+which is the version that Chalice chooses for the functions.
+"""
+
+import importlib.util
+import py_compile
+import re
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import distribution
+from pathlib import Path, PurePosixPath
+
+from deployment.trimmed_botocore import SERVICES, trim
+
+# The distributions that are copied; the keys are how they are imported.
+_COPIED = {
+    "botocore": "botocore",
+    "dateutil": "python-dateutil",
+    "jmespath": "jmespath",
+    "six": "six",
+    "urllib3": "urllib3",
+}
+# What Chalice itself adds to the package, or takes from requirements.txt.
+_COMPILED = ("chalice", "cryptography", "jwt", "msgspec")
+_CHALICE_PARTS = frozenset({"__init__.py", "app.py"})
+# The waiters, paginators and examples of a service are for other programs.
+_DESCRIPTION = re.compile(r"(service-2|endpoint-rule-set-1)\.json(\.gz)?")
+_METADATA = frozenset({"METADATA", "WHEEL", "top_level.txt"})
+
+
+def fill(root: Path) -> None:
+    """Make the folder `vendor` of the project in `root` anew."""
+    vendor = root / "vendor"
+    shutil.rmtree(vendor, ignore_errors=True)
+    for name in _COPIED.values():
+        _copy(name, vendor)
+    trim(vendor / "botocore")
+    for module in _COPIED:
+        for source in _sources(vendor, module):
+            _compile(source, vendor, vendor)
+    for module in _COMPILED:
+        found = importlib.util.find_spec(module)
+        assert found is not None
+        assert found.origin is not None
+        packages = Path(found.origin).parent.parent
+        for source in _sources(packages, module):
+            if module != "chalice" or source.name in _CHALICE_PARTS:
+                _compile(source, packages, vendor)
+    for source in [root / "app.py", *_sources(root, "chalicelib")]:
+        _compile(source, root, vendor)
+
+
+def _copy(name: str, vendor: Path) -> None:
+    """Copy the files of a distribution that its users need, its licences included."""
+    for file in distribution(name).files or ():
+        source = Path(str(file.locate()))
+        if _is_wanted(file) and source.is_file():
+            target = vendor / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+
+
+def _is_wanted(file: PurePosixPath) -> bool:
+    if ".." in file.parts or "__pycache__" in file.parts:
+        return False
+    top = file.parts[0]
+    if top.endswith(".dist-info"):
+        return file.name in _METADATA or file.name.upper().startswith(("LICENSE", "NOTICE"))
+    is_of_service = file.parts[:2] == ("botocore", "data") and len(file.parts) > 3  # noqa: PLR2004
+    return not is_of_service or (
+        file.parts[2] in SERVICES and _DESCRIPTION.fullmatch(file.name) is not None
+    )
+
+
+def _sources(folder: Path, module: str) -> Iterator[Path]:
+    single = folder / f"{module}.py"
+    found = [single] if single.is_file() else sorted((folder / module).rglob("*.py"))
+    yield from (path for path in found if path.is_file())
+
+
+def _compile(source: Path, folder: Path, vendor: Path) -> None:
+    """Write the bytecode of a source in `folder` where it belongs in `vendor`."""
+    place = source.relative_to(folder)
+    py_compile.compile(
+        str(source),
+        importlib.util.cache_from_source(str(vendor / place)),
+        # What tracebacks say; of this machine's paths, nothing.
+        dfile=str(place),
+        doraise=True,
+        invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH,
+    )
