@@ -25,7 +25,7 @@ ROWS = 25
 def running() -> Iterator[dict[str, str]]:
     """Run the stub while the block runs; yields the AWS variables with which clients find it."""
     with TemporaryDirectory() as folder:
-        chain, trusted = tls.make(Path(folder))
+        chain, trusted, certificate = tls.make(Path(folder))
         answers = Path(folder) / "answers.json"
         answers.write_text(json.dumps(_answers()))
         with subprocess.Popen(
@@ -40,6 +40,7 @@ def running() -> Iterator[dict[str, str]]:
                 yield {
                     "AWS_ENDPOINT_URL": f"https://127.0.0.1:{port}",
                     "AWS_CA_BUNDLE": str(trusted),
+                    "STUB_CERTIFICATE": str(certificate),
                     "AWS_REGION": "us-east-1",
                     "AWS_DEFAULT_REGION": "us-east-1",
                     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",

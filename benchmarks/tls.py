@@ -15,8 +15,8 @@ _DAY = datetime.timedelta(days=1)
 _KEY_BITS = 2048
 
 
-def make(folder: Path) -> tuple[Path, Path]:
-    """Return the file with the stub's chain and key, and the file with what clients trust.
+def make(folder: Path) -> tuple[Path, Path, Path]:
+    """Return the stub's certificate with its key, what clients trust, and the certificate alone.
 
     Clients trust the certificate beside all that botocore trusts by itself, so that reading the
     file takes them as long as it does on AWS.
@@ -45,7 +45,8 @@ def make(folder: Path) -> tuple[Path, Path]:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    chain, trusted = folder / "stub.pem", folder / "trusted.pem"
+    chain, trusted, alone = (folder / f"{name}.pem" for name in ("stub", "trusted", "alone"))
+    alone.write_bytes(pem)
     chain.write_bytes(private + pem)
     trusted.write_bytes((Path(botocore.__file__).parent / "cacert.pem").read_bytes() + b"\n" + pem)
-    return chain, trusted
+    return chain, trusted, alone

@@ -3,12 +3,10 @@
 from typing import Any
 
 import boto3
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
 from benchmarks.peers.shapes import User
 
-logger = Logger(service="users")
 app = APIGatewayRestResolver(enable_validation=True)
 table = boto3.resource("dynamodb").Table("usual")
 
@@ -19,7 +17,6 @@ def get(user_id: str) -> User:
     return User(**table.get_item(Key={"user_id": user_id}, ConsistentRead=True)["Item"])
 
 
-@logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer an event."""
     return app.resolve(event, context)
