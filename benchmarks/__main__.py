@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import cold, dynamodb, warm
+from benchmarks import cold, dynamodb, growth_dynamodb, growth_sql, load, money, warm
 from benchmarks.bench import FULL, SMOKE, Bench
 from benchmarks.measure import ROOT
 from benchmarks.report import Section, text_of, write
@@ -15,6 +15,10 @@ _SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "warm": warm.run,
     "dynamodb": dynamodb.run,
     "cold": cold.run,
+    "growth-sql": growth_sql.run,
+    "growth-dynamodb": growth_dynamodb.run,
+    "load": load.run,
+    "money": money.run,
 }
 _HEAD = """\
 # Performance
