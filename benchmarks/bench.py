@@ -64,10 +64,10 @@ class Bench:
         python = folder / "bin" / "python"
         if not made.exists() or made.read_text() != wanted:
             subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-            install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            install: list[str | Path] = [python, "-m", "pip", "install", "--quiet"]
             subprocess.run([*install, "-r", requirements, *pins], check=True)
             # Without this, some starts would find bytecode and others would not.
-            compiling = [python, "-m", "compileall", "-q", folder / "lib"]
+            compiling: list[str | Path] = [python, "-m", "compileall", "-q", folder / "lib"]
             subprocess.run(compiling, check=False, stdout=subprocess.DEVNULL)
             made.write_text(wanted)
         return python

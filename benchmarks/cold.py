@@ -25,9 +25,9 @@ _POWERTOOLS = "Powertools + pydantic + boto3.resource"
 _FASTAPI = "FastAPI + Mangum + boto3.resource"
 _PLAIN = "the package as Chalice makes it, with boto3"
 _TEXT = """\
-A fresh process, from nothing to the first answered GET against a stub of DynamoDB over TLS; CPU time
-in milliseconds, the interpreter's own start included. The package runs from its own unzipped files,
-and nothing else can be imported. All but the last line have bytecode, as Chalice ships none."""
+A fresh process, from nothing to the first answered GET against a stub of DynamoDB over TLS; CPU
+time in milliseconds, the interpreter's own start included. The package runs from its own unzipped
+files, and nothing else can be imported. All but the last line have bytecode, as Chalice ships none."""
 _PAYS = """\
 What pays, each taken away by itself: the `vendor/` folder that the build fills
 (`deployment/vendor.py`). What did not, when it was tried: leaving out the operations of DynamoDB
@@ -66,9 +66,7 @@ def run(bench: Bench) -> Section:
         spent = side_by_side(starts, bench.size.starts, packages)
     answered = {name: times.answered for name, times in spent.items()}
     limits = {_BOTO3: 0.85, _POWERTOOLS: 0.5, _FASTAPI: 0.5, _PLAIN: 0.4}
-    rows = [
-        [name, f"{times.loaded:.0f}", f"{times.answered:.0f}"] for name, times in spent.items()
-    ]
+    rows = [[name, f"{times.loaded:.0f}", f"{times.answered:.0f}"] for name, times in spent.items()]
     bench.cpu["start"] = answered[PRODUCT] * 1000
     return Section(
         "Cold start",

@@ -13,7 +13,7 @@ from typing import Any
 Event = dict[str, Any]
 
 _IDS = [f"usr_019a9d3c5b7e7f3a8c1d2e3f4a5b6c{number:02x}" for number in range(20)]
-PEOPLE = [
+PEOPLE: list[dict[str, Any]] = [
     {
         "user_id": user_id,
         "name": "Ann Example",
@@ -33,7 +33,7 @@ CONTEXT = SimpleNamespace(
     invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:user-management",
 )
 
-SECRET = "a secret of the measurements, which signs tokens"
+SECRET = "a secret of the measurements, which signs tokens"  # noqa: S105 - protects nothing
 
 _numbers = count()
 

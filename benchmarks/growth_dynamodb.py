@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import batched, count
+from itertools import count
 from typing import Any
 
 import botocore.session
@@ -72,17 +72,18 @@ def _pointed_at(endpoint: str) -> Iterator[None]:
 def _counted(users: int, orders: int) -> dict[str, tuple[int, float]]:
     """Return the requests and units of each act on a table of its own."""
     table = f"growth-{users}"
-    client = botocore.session.Session().create_client("dynamodb")
+    client: Any = botocore.session.Session().create_client("dynamodb")
     create_table(client, table, ttl=False, point_in_time_recovery=False, deletion_protection=False)
     owner = _user(1)
-    items = (new_user_item(_user(number), 1, None) for number in range(1, users + 1))
-    ordered = (
-        new_order_item(an_order(owner, order_id=f"ord_{number:032x}")) for number in range(orders)
-    )
-    for rows in (items, ordered, [claim_item(owner.email, owner.user_id)]):
-        for batch in batched(rows, _MOST_AT_ONCE, strict=False):
-            puts = [{"PutRequest": {"Item": item}} for item in batch]
-            client.batch_write_item(RequestItems={table: puts})
+    items = [
+        claim_item(owner.email, owner.user_id),
+        *(new_user_item(_user(number), 1, None) for number in range(1, users + 1)),
+        *(new_order_item(an_order(owner, order_id=f"ord_{n:032x}")) for n in range(orders)),
+    ]
+    for first in range(0, len(items), _MOST_AT_ONCE):
+        batch = items[first : first + _MOST_AT_ONCE]
+        puts = [{"PutRequest": {"Item": item}} for item in batch]
+        client.batch_write_item(RequestItems={table: puts})
     wire = Wire()
     storage = DynamoDBStorage(table, client=wire)
     counted = {}

@@ -65,9 +65,7 @@ def side_by_side(
     """Return, by operation and contestant, the median CPU time of a request in microseconds."""
     with ExitStack() as stack:
         workers = {name: stack.enter_context(working(it)) for name, it in contestants.items()}
-        return {
-            operation: _medians(workers, operation, rounds, count) for operation in operations
-        }
+        return {operation: _medians(workers, operation, rounds, count) for operation in operations}
 
 
 def _medians(

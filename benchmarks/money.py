@@ -19,7 +19,9 @@ _SIZES = (128, 256, 512, 1024, 1769)
 # What waiting for DynamoDB takes, and how many invocations are first ones: assumed.
 _WAITING = {"get": 3.0, "page": 5.0, "create": 9.0}
 _UNITS = {"get": "get a user", "page": "list 20 users", "create": "create a user"}
-_ROW = re.compile(r"^\| (?P<name>[^|]+) \| done \|[^|]*\| (?P<reads>\d+) \| (?P<writes>\d+) ", re.M)
+_ROW = re.compile(
+    r"^\| (?P<name>[^|]+) \| done \|[^|]*\| (?P<reads>\d+) \| (?P<writes>\d+) ", re.MULTILINE
+)
 
 _TEXT = """\
 Dollars for a million requests: ${gateway} for API Gateway's REST API, ${invocations} for Lambda's

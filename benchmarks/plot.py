@@ -13,9 +13,9 @@ def bars(title: str, values: Mapping[str, float]) -> str:
     longest = max(values.values())
     height = _TOP + _STEP * len(values)
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}"'
-        f' viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif" font-size="13">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-size="13">',
         f"<title>{escape(title)}</title>",
+        "<style>text { font-family: sans-serif }</style>",
         f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
         f'<text x="8" y="24" font-size="15" font-weight="bold">{escape(title)}</text>',
     ]

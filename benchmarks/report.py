@@ -58,9 +58,7 @@ def _part(part: str | Table | Plot | Sequence[Goal]) -> str:
         return f"![{part.title}](performance/{part.name}.svg)"
     if isinstance(part, Table):
         return "\n".join(_table(part))
-    goals = [
-        [goal.what, f"≤ {goal.limit:g}", f"{goal.ratio:.2f}", _verdict(goal)] for goal in part
-    ]
+    goals = [[goal.what, f"≤ {goal.limit:g}", f"{goal.ratio:.2f}", _verdict(goal)] for goal in part]
     return "\n".join(_table(Table(["goal", "limit", "measured", ""], goals)))
 
 

@@ -10,8 +10,8 @@ import ssl
 import sys
 import threading
 import zlib
+from io import BufferedRWPair
 from pathlib import Path
-from typing import BinaryIO
 
 _HEAD = (
     "HTTP/1.1 200 OK\r\nServer: Server\r\nDate: Sat, 21 Nov 2026 09:30:00 GMT\r\n"
@@ -55,7 +55,7 @@ def _serve(connection: socket.socket, context: ssl.SSLContext, ready: dict[str, 
         return
 
 
-def _answer(stream: BinaryIO, ready: dict[str, bytes]) -> bool:
+def _answer(stream: BufferedRWPair, ready: dict[str, bytes]) -> bool:
     operation, length = "", 0
     if not stream.readline():
         return False

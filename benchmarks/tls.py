@@ -1,6 +1,6 @@
 """A certificate authority of one run and the certificate of its stub, for 127.0.0.1."""
 
-import datetime
+import datetime as dt
 import ipaddress
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-_DAY = datetime.timedelta(days=1)
+_DAY = dt.timedelta(days=1)
 # What AWS's own endpoints have.
 _KEY_BITS = 2048
 
@@ -23,7 +23,7 @@ def make(folder: Path) -> tuple[Path, Path, Path]:
     """
     key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "DynamoDB stub")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -1,5 +1,7 @@
 """Secrets by reference: the values of AWS Systems Manager parameters."""
 
+from typing import Any
+
 
 def read_parameter(name: str) -> str:
     """Return the decrypted value of the parameter `name`.
@@ -11,6 +13,6 @@ def read_parameter(name: str) -> str:
     from botocore.session import Session  # noqa: PLC0415
 
     limits = Config(connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 3})
-    client = Session().create_client("ssm", config=limits)
+    client: Any = Session().create_client("ssm", config=limits)
     answer = client.get_parameter(Name=name, WithDecryption=True)
     return str(answer["Parameter"]["Value"])

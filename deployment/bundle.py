@@ -12,8 +12,8 @@ from deployment import vendor
 def prepare(root: Path) -> None:
     """Make Chalice package what the sources say, and what `vendor` adds for a quick start.
 
-    Left to itself it would take along the bytecode that this process and earlier ones have left, and it reuses
-    packages by a digest of the files' contents that does not know their names.
+    Left to itself it would take along the bytecode that this process and earlier ones have left,
+    and it reuses packages by a digest of the files' contents that does not know their names.
     """
     sys.dont_write_bytecode = True
     for folder in list((root / "chalicelib").rglob("__pycache__")):

@@ -49,9 +49,7 @@ def fill(root: Path) -> None:
             _compile(source, vendor, vendor)
     for module in _COMPILED:
         found = importlib.util.find_spec(module)
-        assert found is not None
-        assert found.origin is not None
-        packages = Path(found.origin).parent.parent
+        packages = Path(str(found and found.origin)).parent.parent
         for source in _sources(packages, module):
             if module != "chalice" or source.name in _CHALICE_PARTS:
                 _compile(source, packages, vendor)

@@ -94,9 +94,7 @@ def create() -> Response:
 def list_users() -> Response:
     """List users."""
     limit = int((app.current_request.query_params or {}).get("limit", 20))
-    found = table.query(
-        IndexName="all", KeyConditionExpression=Key("kind").eq("user"), Limit=limit
-    )
+    found = table.query(IndexName="all", KeyConditionExpression=Key("kind").eq("user"), Limit=limit)
     page = Page(users=[User.model_validate(item) for item in found["Items"]], next_cursor=None)
     return Response(page.model_dump_json(), JSON)
 

@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session
 import msgspec
@@ -31,7 +31,7 @@ def make_client(
     connect_timeout, read_timeout = timeouts(budget)
     session = botocore.session.Session()
     session.register_component("response_parser_factory", _Parsers())
-    client: DynamoDBClient = session.create_client(
+    client: Any = session.create_client(
         "dynamodb",
         config=Config(
             connect_timeout=connect_timeout,
@@ -48,7 +48,7 @@ def make_client(
     )
     # The way through a proxy is left to botocore.
     if not get_environ_proxies(client.meta.endpoint_url):
-        trusted = session.get_config_variable("ca_bundle") or get_cert_path(verify=True)
+        trusted = session.get_config_variable("ca_bundle") or str(get_cert_path(verify=True))
         connections = Connections(connect_timeout, read_timeout, trusted)
         weakref.finalize(client, connections.close)
         send = around(connections.send)
@@ -57,7 +57,7 @@ def make_client(
             return send(request)
 
         client.meta.events.register("before-send.dynamodb", answer)
-    return client
+    return cast("DynamoDBClient", client)
 
 
 def timeouts(budget: float) -> tuple[float, float]:
@@ -82,7 +82,9 @@ class _Parser(JSONParser):
             return msgspec.json.decode(body) | {"ResponseMetadata": metadata}
         except msgspec.DecodeError:
             # Of what is no JSON, botocore would make an answer without the members asked for.
-            raise IncompleteReadError(actual_bytes=len(body), expected_bytes="more") from None
+            raise IncompleteReadError(
+                actual_bytes=len(body), expected_bytes=len(body) + 1
+            ) from None
 
 
 class _Parsers(ResponseParserFactory):

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Callable
 from functools import cached_property
 from http.client import HTTPException, HTTPResponse
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -63,7 +64,8 @@ class Connections:
             connection.close()
         else:
             self._idle.append((place.netloc, connection))
-        return AWSResponse(request.url, answer.status, answer.headers, _Body(body))
+        headers: Any = answer.headers
+        return AWSResponse(request.url, answer.status, headers, _Body(body))
 
     def close(self) -> None:
         """Close the connections that no request uses."""
@@ -130,4 +132,5 @@ def _message(request: AWSPreparedRequest, place: SplitResult) -> bytes:
     ]
     for name, value in request.headers.items():
         head.append(name.encode() + b": " + (value if isinstance(value, bytes) else value.encode()))
-    return b"\r\n".join([*head, b"", request.body])
+    body: Any = request.body
+    return b"\r\n".join([*head, b"", body])
