@@ -27,7 +27,8 @@ _PLAIN = "the package as Chalice makes it, with boto3"
 _TEXT = """\
 A fresh process, from nothing to the first answered GET against a stub of DynamoDB over TLS; CPU
 time in milliseconds, the interpreter's own start included. The package runs from its own unzipped
-files, and nothing else can be imported. All but the last line have bytecode, as Chalice ships none."""
+files, and nothing else can be imported. Whatever does not say otherwise has its bytecode; Chalice
+by itself ships none."""
 _PAYS = """\
 What pays, each taken away by itself: the `vendor/` folder that the build fills
 (`deployment/vendor.py`). What did not, when it was tried: leaving out the operations of DynamoDB

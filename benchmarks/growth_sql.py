@@ -20,8 +20,8 @@ from localdev.engines import Engines, Missing
 
 _TEXT = """\
 The same acts on {few:,} and on up to {many:,} users, one of whom has up to {orders:,} orders:
-milliseconds of an act by the clock, medians of interleaved rounds. `tests/storage/test_query_plans.py` reads the
-plans: every query goes by an index."""
+milliseconds of an act by the clock, medians of interleaved rounds.
+`tests/storage/test_query_plans.py` reads the plans: every query goes by an index."""
 _PAGE = 20
 _REPEATED = 20
 _NUMBERS = {

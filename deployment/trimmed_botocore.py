@@ -43,7 +43,9 @@ def _rewrite(path: Path, change: Callable[[Any], Any]) -> None:
 def _endpoints(known: dict[str, Any]) -> dict[str, Any]:
     for partition in known["partitions"]:
         services = partition["services"]
-        partition["services"] = {name: services[name] for name in SERVICES if name in services}
+        partition["services"] = {
+            name: services[name] for name in sorted(SERVICES & services.keys())
+        }
     return known
 
 

@@ -12,9 +12,11 @@ which is the version that Chalice chooses for the functions.
 """
 
 import importlib.util
-import py_compile
+import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import distribution
 from pathlib import Path, PurePosixPath
@@ -35,6 +37,13 @@ _CHALICE_PARTS = frozenset({"__init__.py", "app.py"})
 # The waiters, paginators and examples of a service are for other programs.
 _DESCRIPTION = re.compile(r"(service-2|endpoint-rule-set-1)\.json(\.gz)?")
 _METADATA = frozenset({"METADATA", "WHEEL", "top_level.txt"})
+# What the compiler writes depends on what its process has done before: this one has done nothing.
+_COMPILE = """
+import json, py_compile, sys
+for source, target, name in json.load(sys.stdin):
+    checked = py_compile.PycInvalidationMode.CHECKED_HASH
+    py_compile.compile(source, target, dfile=name, doraise=True, invalidation_mode=checked)
+"""
 
 
 def fill(root: Path) -> None:
@@ -44,17 +53,22 @@ def fill(root: Path) -> None:
     for name in _COPIED.values():
         _copy(name, vendor)
     trim(vendor / "botocore")
-    for module in _COPIED:
-        for source in _sources(vendor, module):
-            _compile(source, vendor, vendor)
+    sources = [
+        *((vendor, source) for module in _COPIED for source in _sources(vendor, module)),
+        *_installed(),
+        *((root, source) for source in [root / "app.py", *_sources(root, "chalicelib")]),
+    ]
+    _compile(sources, vendor)
+
+
+def _installed() -> Iterator[tuple[Path, Path]]:
+    """Yield the sources that Chalice packages from here, each after the folder it is found in."""
     for module in _COMPILED:
         found = importlib.util.find_spec(module)
         packages = Path(str(found and found.origin)).parent.parent
         for source in _sources(packages, module):
             if module != "chalice" or source.name in _CHALICE_PARTS:
-                _compile(source, packages, vendor)
-    for source in [root / "app.py", *_sources(root, "chalicelib")]:
-        _compile(source, root, vendor)
+                yield packages, source
 
 
 def _copy(name: str, vendor: Path) -> None:
@@ -85,14 +99,13 @@ def _sources(folder: Path, module: str) -> Iterator[Path]:
     yield from (path for path in found if path.is_file())
 
 
-def _compile(source: Path, folder: Path, vendor: Path) -> None:
-    """Write the bytecode of a source in `folder` where it belongs in `vendor`."""
-    place = source.relative_to(folder)
-    py_compile.compile(
-        str(source),
-        importlib.util.cache_from_source(str(vendor / place)),
-        # What tracebacks say; of this machine's paths, nothing.
-        dfile=str(place),
-        doraise=True,
-        invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH,
-    )
+def _compile(sources: list[tuple[Path, Path]], vendor: Path) -> None:
+    """Write the bytecode of each source, after its folder, where it belongs in `vendor`."""
+    jobs = []
+    for folder, source in sources:
+        place = source.relative_to(folder)
+        target = importlib.util.cache_from_source(str(vendor / place))
+        # Tracebacks name the place in the package, and nothing of this machine.
+        jobs.append((str(source), target, str(place)))
+    command = [sys.executable, "-I", "-S", "-c", _COMPILE]
+    subprocess.run(command, input=json.dumps(jobs), text=True, check=True)  # noqa: S603 - as above
