@@ -61,7 +61,7 @@ test: $(INSTALLED) ## Run the tests
 	$(BIN)/python -m pytest -m "not slow"
 
 test-all: $(INSTALLED) ## Run the tests with the slow ones, which go further into the same things
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --hypothesis-profile=thorough
 
 deploy: $(INSTALLED) ## Deploy a stage of your own, or update it (STAGE=dev)
 	@$(BIN)/python -m deployment deploy $(STAGE)

@@ -17,17 +17,15 @@ from chalicelib.model import Order, OrderId, User, UserId, Versions
 from chalicelib.orders import NewOrder, OrderPatch, OrderService
 from chalicelib.pagination import OrderList, OrderListQuery, UserList, UserListQuery
 from chalicelib.path_router import DEPRECATED_SINCE, Message, message_for, respond
+from chalicelib.problem_details import Explanation, ProblemName, explain
 from chalicelib.problems import (
     EmailTaken,
-    Explanation,
     Forbidden,
     IllegalTransition,
     NotFound,
-    ProblemName,
     Unavailable,
     UserHasOpenOrders,
     UserSuspended,
-    explain,
 )
 from chalicelib.settings import Settings
 from chalicelib.storage import open_storage

@@ -31,6 +31,7 @@ from chalicelib.bodies import read_body, read_parameters
 from chalicelib.conditional import if_match
 from chalicelib.cors import Cors
 from chalicelib.idempotency import MAX_KEY_LENGTH, IdempotencyKey
+from chalicelib.problem_details import describe, kind_of
 from chalicelib.problems import (
     ContentTooLarge,
     InvalidParameter,
@@ -41,8 +42,6 @@ from chalicelib.problems import (
     ServiceNotFound,
     UnsupportedMediaType,
     UserNotFound,
-    describe,
-    kind_of,
 )
 from chalicelib.routing import RouteTable
 from chalicelib.settings import Settings

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from chalicelib.cors import EXPOSED_HEADERS
+from chalicelib.problem_details import describe, kind_of
 from chalicelib.problems import (
     BadRequest,
     ContentTooLarge,
@@ -24,8 +25,6 @@ from chalicelib.problems import (
     Unauthenticated,
     Unavailable,
     UnsupportedMediaType,
-    describe,
-    kind_of,
 )
 
 EXTENSION = "x-amazon-apigateway-gateway-responses"

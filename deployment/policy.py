@@ -10,9 +10,11 @@ from typing import Any
 Resources = Mapping[str, Sequence[object]]
 """For each service (the part of an action before the colon), what its actions apply to."""
 
-# X-Ray knows no resources of its own for these actions:
+# X-Ray knows no resources for these actions, and Lambda asks for those on network interfaces, which
+# a stage in a VPC needs, without naming one.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
-_ANYTHING = {"xray"}
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+_ANYTHING = {"ec2", "xray"}
 
 
 def scoped(

@@ -46,6 +46,9 @@ def correct(document: dict[str, Any], stage: Stage, *, per_route: bool) -> None:
     for named in resources["aws_iam_role_policy"].values():
         functions = resources["aws_lambda_function"].values()
         named["policy"] = _scoped(named["policy"], stage, functions)
+    for mapping in resources.get("aws_api_gateway_base_path_mapping", {}).values():
+        # By reference, so that it waits for the stage, which is no part of the deployment.
+        mapping["stage_name"] = "${aws_api_gateway_stage.this.stage_name}"
     swagger = json.loads(document["locals"]["chalice_api_swagger"])
     swagger["info"]["title"] = stage.full_name
     swagger[EXTENSION] = as_extension(gateway_responses(stage.settings.cors_origins))

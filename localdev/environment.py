@@ -82,7 +82,7 @@ class LocalEnvironment:
             "",
         ]
         if self._refused_url:
-            lines[5:5] = [f"         (not {self._refused_url}, which is not on this machine)"]
+            lines[5:5] = [f"         (the stage's {self._refused_url} is left alone)"]
         return "\n".join(lines)
 
     def _storage_url(self, environment: Mapping[str, str]) -> str:

@@ -28,13 +28,14 @@ class Renderer:
     def answer(self, method: str, target: str) -> Answer | None:
         """Return the answer to a request for one of the files, None for any other request."""
         file = self._files.get(target)
-        if file is None or method != "GET":
+        if file is None or method not in {"GET", "HEAD"}:
             return None
         headers = {
             "Content-Type": f"{_MEDIA_TYPES[file.suffix]}; charset=utf-8",
             "Cache-Control": PUBLIC,
         }
-        return {"statusCode": 200, "headers": headers, "body": file.read_text(encoding="utf-8")}
+        body = file.read_text(encoding="utf-8") if method == "GET" else ""
+        return {"statusCode": 200, "headers": headers, "body": body}
 
 
 def find_renderer() -> Renderer | None:

@@ -8,10 +8,17 @@ from typing import Any
 
 import boto3
 import pytest
+from hypothesis import settings
 
 from chalicelib.storage.dynamodb_table import create_table
 from localdev.engines import Engines, Missing, environment
 from tests.openapi_recorder import recorder
+
+# What is drawn at random: the same few cases at every run, and with
+# --hypothesis-profile=thorough many, others each time.
+settings.register_profile("quick", max_examples=20, deadline=None, derandomize=True)
+settings.register_profile("thorough", max_examples=80, deadline=None, print_blob=True)
+settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")
@@ -56,14 +63,19 @@ def a_table(client: Any) -> Iterator[str]:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fail a whole run that has not seen every documented answer; a part of the tests need not."""
-    is_whole = session.config.args_source is pytest.Config.ArgsSource.TESTPATHS
-    is_chosen = session.config.option.keyword or session.config.option.collectonly
-    if exitstatus == pytest.ExitCode.OK and is_whole and not is_chosen and recorder().unseen:
+    if exitstatus == pytest.ExitCode.OK and _is_whole(session.config) and recorder().unseen:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """List the documented answers that no test has seen in a whole run."""
-    if terminalreporter.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+    if _is_whole(terminalreporter.config):
         for answer in recorder().unseen:
             terminalreporter.write_line(f"No test has seen: {answer}", red=True)
+
+
+def _is_whole(config: pytest.Config) -> bool:
+    """Tell whether all tests were asked for, but for those that are slow."""
+    given = config.option
+    is_part = given.keyword or given.ignore or given.deselect or given.collectonly
+    return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not is_part

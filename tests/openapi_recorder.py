@@ -96,8 +96,7 @@ class Recorder:
             value = fields.get(name.lower())
             assert value is not None or not header.get("required"), f"{place} has no {name}"
             if value is not None:
-                errors = Draft202012Validator(header["schema"]).iter_errors(value)
-                assert not (error := next(errors, None)), f"{place} {name}: {error}"
+                self.validate(f"{place} {name}", value, header["schema"])
 
     def _check_body(
         self, place: str, answer: Mapping[str, Any], fields: Mapping[str, str], body: str
@@ -133,11 +132,14 @@ class Recorder:
     def _template(self, path: str) -> str | None:
         """Return the documented path that `path` is one of; literal segments win."""
         asked = path.removesuffix("/") or "/"
-        for template in sorted(self._document["paths"], key=lambda one: one.count("{")):
-            # re.escape leaves nothing of a path but its braces and dots to be escaped.
-            if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]*", re.escape(template)), asked):
-                return str(template)
-        return None
+        return next((one for one, shape in self._templates if shape.fullmatch(asked)), None)
+
+    @cached_property
+    def _templates(self) -> list[tuple[str, re.Pattern[str]]]:
+        return [
+            (template, re.compile(re.sub(r"\\{\w+\\}", "[^/]*", re.escape(template))))
+            for template in sorted(self._document["paths"], key=lambda one: one.count("{"))
+        ]
 
     def _resolved(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
         while "$ref" in node:

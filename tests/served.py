@@ -113,6 +113,8 @@ def served(**environment: str) -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as process:
         for name, value in {**ENVIRONMENT, **environment}.items():
             process.setenv(name, value)
+        # Chalice adds its name to this at each start, and botocore sends it with every request.
+        process.setenv("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13")
         spec = spec_from_file_location("app_of_a_test", ROOT / "app.py")
         assert spec is not None
         assert spec.loader is not None

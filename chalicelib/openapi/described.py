@@ -7,15 +7,14 @@ from typing import Any, get_args, get_origin
 from chalicelib.api import Operation
 from chalicelib.auth import Admits
 from chalicelib.model import Order, User
+from chalicelib.problem_details import KINDS, Kind
 from chalicelib.problems import (
-    KINDS,
     ContentTooLarge,
     Forbidden,
     Invalid,
     InvalidCursor,
     InvalidParameter,
     KeyReused,
-    Kind,
     MalformedJSON,
     OrderNotFound,
     Unauthenticated,

@@ -13,17 +13,14 @@ from chalicelib.model import Item, Order, OrderId, User, UserId
 from chalicelib.orders import NewOrder, OrderPatch, OrderService
 from chalicelib.pagination import OrderList, OrderListQuery, UserList, UserListQuery
 from chalicelib.path_router import MESSAGES, Message
+from chalicelib.problem_details import Explanation, describe, explain, kind_of
 from chalicelib.problems import (
     EmailTaken,
-    Explanation,
     FieldError,
     IllegalTransition,
     Invalid,
     InvalidParameter,
     UnsupportedMediaType,
-    describe,
-    explain,
-    kind_of,
 )
 from chalicelib.storage.memory import MemoryStorage
 from chalicelib.users import NewUser, UserCreated, UserPatch, UserReplacement, UserService
@@ -31,6 +28,7 @@ from chalicelib.users import NewUser, UserCreated, UserPatch, UserReplacement, U
 REQUEST_ID = "7a1ad4c5-7a4e-4f5e-a4b1-6a8f7f1f2a52"
 
 _NOW = 1_795_253_400_000
+_IDS = {ids.USER_PREFIX: UserId, ids.ORDER_PREFIX: OrderId}
 _NEW_USER = NewUser(name="Ann Example", email="ann@example.com", metadata={"team": "blue"})
 _NEW_ORDER = NewOrder(
     currency="EUR",
@@ -101,6 +99,3 @@ def _sent(request: Struct) -> dict[str, Any]:
     members: dict[str, Any] = msgspec.to_builtins(request)
     defaults = {field.name: field.default for field in msgspec.structs.fields(type(request))}
     return {name: value for name, value in members.items() if value and value != defaults.get(name)}
-
-
-_IDS = {ids.USER_PREFIX: UserId, ids.ORDER_PREFIX: OrderId}

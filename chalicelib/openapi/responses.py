@@ -13,7 +13,8 @@ from chalicelib.openapi.headers import cache_control, field
 from chalicelib.openapi.links import links_from
 from chalicelib.openapi.schemas import Schemas
 from chalicelib.pagination import OrderList, UserList
-from chalicelib.problems import Kind, Problem, ProblemDetails
+from chalicelib.problem_details import Kind, ProblemDetails
+from chalicelib.problems import Problem
 
 Response = dict[str, Any]
 

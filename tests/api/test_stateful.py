@@ -282,5 +282,5 @@ def test_no_sequence_of_requests_differs_from_the_model() -> None:
         return lives
 
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        machine, settings=settings(max_examples=60, stateful_step_count=40, deadline=None)
+        machine, settings=settings(stateful_step_count=40, deadline=None)
     )

@@ -52,6 +52,20 @@ class Project:
         config["stages"][stage]["environment_variables"] |= variables
         self.write_config(config)
 
+    def connect(self, stage: str) -> None:
+        """Put the stage into a VPC and under a domain."""
+        config = self.config
+        config["stages"][stage] |= {
+            "subnet_ids": ["subnet-0123456789abcdef0"],
+            "security_group_ids": ["sg-0123456789abcdef0"],
+            "api_gateway_custom_domain": {
+                "domain_name": "api.example.com",
+                "certificate_arn": "arn:aws:acm:eu-central-1:123456789012:certificate/"
+                "01234567-89ab-cdef-0123-456789abcdef",
+            },
+        }
+        self.write_config(config)
+
     def run(self, *command: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the project and return what came of it."""
         inherited = {

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import yaml
@@ -50,6 +51,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return made
 
 
+@pytest.fixture
+def project_in_vpc(tmp_path: Path) -> Project:
+    """Copy the project, with a domain and a VPC configured."""
+    made = Project(tmp_path / "vpc")
+    made.configure("prod", **AUTHENTICATION)
+    made.connect("prod")
+    return made
+
+
 def deploy(project: Project, cloud: Cloud, *choice: str) -> str:
     """Package and deploy with the commands that `make package` prints; return the API's id."""
     succeeded(project.deployment("package", "prod", *choice))
@@ -81,6 +91,13 @@ def test_cfn_lint_finds_nothing(project: Project, choice: str) -> None:
     assert succeeded(project.run(*lint, TEMPLATE)) == ""
 
 
+def test_a_domain_and_a_vpc_pass_too(project_in_vpc: Project) -> None:
+    """The template passes cfn-lint with a domain of one's own and functions in a VPC."""
+    succeeded(project_in_vpc.deployment("package", "prod"))
+    lint = (*cfn_tool("cfn-lint"), "--include-checks", "I", "--regions", "eu-central-1", "--")
+    assert succeeded(project_in_vpc.run(*lint, TEMPLATE)) == ""
+
+
 class TestCreated(DeployedSuite):
     """The suite, on the stack with one function for every route."""
 
@@ -95,20 +112,22 @@ class TestCreated(DeployedSuite):
         expected.append(f"/aws/apigateway/{api.prefix}")
         assert kept == dict.fromkeys(expected, 30)
         [gateway] = cloud.client("apigateway").get_rest_apis()["items"]
+        stages = cloud.client("apigateway").get_stages(restApiId=gateway["id"])["item"]
+        assert [stage["stageName"] for stage in stages] == ["prod"]
         stage = cloud.client("apigateway").get_stage(restApiId=gateway["id"], stageName="prod")
         assert stage["tracingEnabled"]
         assert stage["methodSettings"]["*/*"]["throttlingRateLimit"] == 200
 
 
 class TestUpdated(DeployedSuite):
-    """The suite, on the stack after an update to a function for each founding route."""
+    """The suite, on the stack after an update to a function for each founding route, by alias."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def api(cls, cloud: Cloud, project: Project, api: Deployed) -> Iterator[Deployed]:
         """Update the stack, which keeps its data, and return its API."""
         user = api.user()
-        choice = CHOICES["per-route"]
+        choice = CHOICES["snapstart"]
         with closing(Deployed(cloud, deploy(project, cloud, *choice), "prod", NAME)) as updated:
             assert updated.call("GET", f"/users/{user}").status_code == 200
             yield updated

@@ -93,6 +93,18 @@ def test_the_package_is_the_same_twice(bundle: Path, tmp_path: Path) -> None:
     assert package(tmp_path / "second").read_bytes() == bundle.read_bytes()
 
 
+def test_the_documented_size_is_true(bundle: Path) -> None:
+    """docs/deploying.md states the sizes that the command tells, to a tenth of a megabyte."""
+    text = (ROOT / "docs" / "deploying.md").read_text()
+    stated = re.search(r"tells: ([0-9.]+) MB zipped, ([0-9.]+) MB unzipped", text)
+    assert stated is not None
+    with zipfile.ZipFile(bundle) as opened:
+        unzipped = sum(entry.file_size for entry in opened.infolist())
+    assert abs(float(stated[1]) * 1e6 - bundle.stat().st_size) < 150_000
+    # Compiled modules differ in size between processors.
+    assert abs(float(stated[2]) * 1e6 - unzipped) < 1_500_000
+
+
 def test_the_size_is_told(bundle: Path, tmp_path: Path) -> None:
     """One command tells what the zip file weighs, and its parts."""
     told = succeeded(Project(tmp_path / "size").deployment("size", str(bundle)))

@@ -42,6 +42,7 @@ def test_chalice_refuses_a_stage_that_trusts_nobody(
     assert not (project.folder / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["deploy", "package", "terraform"])
 def test_our_commands_refuse_it_too(project: Project, command: str) -> None:
     """The commands behind the Makefile's targets say the same."""
@@ -62,6 +63,7 @@ def test_an_unknown_stage_is_named(project: Project) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,6 +100,17 @@ def test_terraform_accepts_the_directory(workspace: Workspace) -> None:
         workspace.make(*choice)
         assert "Success" in succeeded(workspace.run("validate"))
         assert {action for actions in workspace.plan().values() for action in actions} == {"create"}
+
+
+def test_terraform_accepts_a_domain_and_a_vpc(cloud: Cloud, tmp_path: Path) -> None:
+    """With a domain of one's own and functions in a VPC the plan is clean too."""
+    project = Project(tmp_path / "vpc")
+    project.configure("prod", **AUTHENTICATION)
+    project.connect("prod")
+    workspace = Workspace(project, cloud)
+    assert "Success" in succeeded(workspace.run("validate"))
+    planned = workspace.plan()
+    assert any(address.startswith("aws_api_gateway_base_path_mapping") for address in planned)
 
 
 class TestApplied(DeployedSuite):

@@ -5,7 +5,7 @@ import socket
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -18,12 +18,21 @@ from tests.e2e.server import Server, running
 
 ORDER = {"currency": "EUR", "items": [{"sku": "tea", "quantity": 2, "unit_price": 450}]}
 _numbers = count(1)
+# Making a client costs more than most requests, so that threads share one.
+_client = httpx.Client(timeout=30, limits=httpx.Limits(max_connections=200))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closing() -> Iterator[None]:
+    """Close the tests' client in the end."""
+    yield
+    _client.close()
 
 
 def a_user(server: Server) -> str:
     """Return the path of a new user."""
     body = {"name": "Ann", "email": f"user{next(_numbers)}@example.com"}
-    reply = httpx.post(f"{server.url}/users", json=body)
+    reply = _client.post(f"{server.url}/users", json=body)
     assert reply.status_code == 201
     return f"/users/{reply.json()['user_id']}"
 
@@ -51,7 +60,7 @@ def test_of_many_creations_with_one_email_one_succeeds(server: Server) -> None:
 
     def create(n: int) -> httpx.Response:
         email = "one@example.com" if n % 2 else "ONE@EXAMPLE.COM"
-        return httpx.post(f"{server.url}/users", json={"name": "A", "email": email}, timeout=30)
+        return _client.post(f"{server.url}/users", json={"name": "A", "email": email})
 
     statuses = Counter(reply.status_code for reply in at_once(100, create))
     assert statuses == {201: 1, 409: 99}
@@ -66,7 +75,7 @@ def test_of_many_requests_with_one_key_one_creates(server: Server) -> None:
         headers = {"Idempotency-Key": f"key of {path}"}
 
         def create(_: int, path: str = path, body: Any = body, headers: Any = headers) -> Any:
-            return httpx.post(f"{server.url}{path}", json=body, headers=headers, timeout=30)
+            return _client.post(f"{server.url}{path}", json=body, headers=headers)
 
         replies = at_once(30, create)
         kept = {
@@ -80,12 +89,12 @@ def test_of_many_requests_with_one_key_one_creates(server: Server) -> None:
 def test_no_step_is_taken_twice(server: Server) -> None:
     """50 threads that step one order take each step once."""
     user = a_user(server)
-    order = httpx.post(f"{server.url}{user}/orders", json=ORDER).json()
+    order = _client.post(f"{server.url}{user}/orders", json=ORDER).json()
     url = f"{server.url}{user}/orders/{order['order_id']}"
     for step in ("paid", "shipped", "delivered"):
-        replies = at_once(50, lambda _, s=step: httpx.patch(url, json={"status": s}, timeout=30))
+        replies = at_once(50, lambda _, s=step: _client.patch(url, json={"status": s}))
         assert Counter(reply.status_code for reply in replies) == {200: 1, 409: 49}
-    assert httpx.get(url).json()["version"] == 4
+    assert _client.get(url).json()["version"] == 4
 
 
 def test_of_many_writers_of_one_version_one_wins(server: Server) -> None:
@@ -94,12 +103,12 @@ def test_of_many_writers_of_one_version_one_wins(server: Server) -> None:
 
     def change(n: int) -> httpx.Response:
         headers = {"If-Match": '"1"'}
-        return httpx.patch(url, json={"name": f"Writer {n}"}, headers=headers, timeout=30)
+        return _client.patch(url, json={"name": f"Writer {n}"}, headers=headers)
 
     replies = at_once(20, change)
     assert Counter(reply.status_code for reply in replies) == {200: 1, 412: 19}
     (won,) = (reply for reply in replies if reply.status_code == 200)
-    assert httpx.get(url).json() == won.json()
+    assert _client.get(url).json() == won.json()
 
 
 def test_an_order_is_never_made_for_a_user_deleted_meanwhile(server: Server) -> None:
@@ -107,7 +116,7 @@ def test_an_order_is_never_made_for_a_user_deleted_meanwhile(server: Server) -> 
     for _ in range(10):
         url = f"{server.url}{a_user(server)}"
         made, deleted = at_once(
-            2, lambda n, u=url: httpx.delete(u) if n else httpx.post(f"{u}/orders", json=ORDER)
+            2, lambda n, u=url: _client.delete(u) if n else _client.post(f"{u}/orders", json=ORDER)
         )
         assert (made.status_code, deleted.status_code) in {(201, 409), (404, 204)}
 
@@ -118,11 +127,11 @@ def test_two_servers_share_one_database(tmp_path: Path) -> None:
         body = {"name": "A", "email": "both@example.com"}
         replies = at_once(
             40,
-            lambda n: httpx.post(f"{(one, other)[n % 2].url}/users", json=body, timeout=30),
+            lambda n: _client.post(f"{(one, other)[n % 2].url}/users", json=body),
         )
         assert Counter(reply.status_code for reply in replies) == {201: 1, 409: 39}
-        cursor = httpx.get(f"{one.url}/users?limit=1").json()
-        assert httpx.get(f"{other.url}/users").json()["users"] == cursor["users"]
+        cursor = _client.get(f"{one.url}/users?limit=1").json()
+        assert _client.get(f"{other.url}/users").json()["users"] == cursor["users"]
 
 
 def test_nothing_answered_is_lost_when_it_is_killed(tmp_path: Path) -> None:
@@ -133,7 +142,7 @@ def test_nothing_answered_is_lost_when_it_is_killed(tmp_path: Path) -> None:
         def create(n: int) -> None:
             body = {"name": "A", "email": f"kept{n}@example.com"}
             try:
-                reply = httpx.post(f"{server.url}/users", json=body)
+                reply = _client.post(f"{server.url}/users", json=body)
             except httpx.TransportError:
                 return
             answered.append(reply.json()["user_id"])
@@ -141,15 +150,15 @@ def test_nothing_answered_is_lost_when_it_is_killed(tmp_path: Path) -> None:
         futures = [pool.submit(create, n) for n in range(400)]
         while len(answered) < 60:
             time.sleep(0.005)
-        cursor = httpx.get(f"{server.url}/users?limit=1").json()["next_cursor"]
+        cursor = _client.get(f"{server.url}/users?limit=1").json()["next_cursor"]
         server.kill()
         for future in futures:
             future.result()
     assert 60 <= len(answered) < 400
     with running(tmp_path) as again:
         for user_id in answered:
-            assert httpx.get(f"{again.url}/users/{user_id}").status_code == 200
-        assert httpx.get(f"{again.url}/users?limit=1&cursor={cursor}").status_code == 200
+            assert _client.get(f"{again.url}/users/{user_id}").status_code == 200
+        assert _client.get(f"{again.url}/users?limit=1&cursor={cursor}").status_code == 200
 
 
 def test_a_kept_connection_is_as_fast_as_new_ones(server: Server) -> None:
@@ -171,8 +180,8 @@ def test_a_kept_connection_is_as_fast_as_new_ones(server: Server) -> None:
 def test_plain_chalice_local_restarts_when_the_code_changes(tmp_path: Path) -> None:
     """With Chalice's own defaults it serves the same, and ends with its group."""
     with running(tmp_path, "--autoreload") as server:
-        assert httpx.get(f"{server.url}/user/create").json() == {"message": "Create user"}
-        assert httpx.get(f"{server.url}/users").json() == {"users": [], "next_cursor": None}
+        assert _client.get(f"{server.url}/user/create").json() == {"message": "Create user"}
+        assert _client.get(f"{server.url}/users").json() == {"users": [], "next_cursor": None}
     assert server.process.returncode in {0, -signal.SIGTERM}
     with pytest.raises(httpx.ConnectError):
         httpx.get(server.url)
@@ -182,7 +191,7 @@ def test_plain_chalice_local_restarts_when_the_code_changes(tmp_path: Path) -> N
 def test_a_named_stage_stays_on_this_machine(tmp_path: Path, stage: str) -> None:
     """`chalice local --stage` serves openly on the embedded database, not on the stage's."""
     with running(tmp_path, "--no-autoreload", "--stage", stage) as server:
-        assert httpx.get(f"{server.url}/users").status_code == 200
+        assert _client.get(f"{server.url}/users").status_code == 200
         assert str(tmp_path) in server.log.read_text()
 
 

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from chalicelib.auth import PERMISSIONS, Admits
-from chalicelib.problems import KINDS
+from chalicelib.problem_details import KINDS
 from localdev.document import DOCUMENT, text
 from tests.e2e.server import ROOT
 from tests.openapi_recorder import Recorder

@@ -235,10 +235,9 @@ def test_no_engine_differs_from_the_model(new_storage: MakeStorage) -> None:
     run_state_machine_as_test(
         lambda: Machine(new_storage),
         settings=settings(
-            max_examples=40,
+            max_examples=settings().max_examples,
             stateful_step_count=50,
             deadline=None,
-            derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),
     )

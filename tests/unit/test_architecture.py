@@ -20,9 +20,20 @@ FLOORS = [
     {"chalicelib.idempotency", "chalicelib.pagination", "chalicelib.conditional"},
     {"chalicelib.storage.base"},
     {"chalicelib.auth", "chalicelib.bodies", "chalicelib.model", "chalicelib.settings"},
+    {"chalicelib.problem_details"},
     {"chalicelib.problems", "chalicelib.currencies", "chalicelib.ids", "chalicelib.secrets"},
 ]
-RULES = ("users", "orders", "model", "problems", "pagination", "idempotency", "auth", "ids")
+RULES = (
+    "users",
+    "orders",
+    "model",
+    "problems",
+    "problem_details",
+    "pagination",
+    "idempotency",
+    "auth",
+    "ids",
+)
 FOREIGN = {"chalice", "boto3", "botocore", "sqlalchemy", "jwt", "requests"}
 
 

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from chalicelib import problems
-from chalicelib.problems import KINDS, FieldError, Invalid, Problem, describe, kind_of
+from chalicelib.problem_details import KINDS, describe, kind_of
+from chalicelib.problems import FieldError, Invalid, Problem
 
 
 def classes(base: type[Problem]) -> list[type[Problem]]:

@@ -1,0 +1,69 @@
+"""The stages of .chalice/config.json, and the commands of the Makefile."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from deployment.errors import DeploymentError
+from deployment.founding_routes import FUNCTIONS
+from deployment.policy import scoped
+from deployment.stages import Stage
+from tests.deploy.project import ROOT
+from tests.served import served
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_a_stage_names_its_table_and_secret(name: str) -> None:
+    """Each stage has a table and a parameter of its own, and no secret."""
+    stage = Stage(name)
+    stage.refuse_secrets()
+    assert (stage.full_name, stage.table) == (f"user-management-{name}",) * 2
+    assert stage.cursor_parameter == f"/user-management/{name}/cursor-secret"
+    assert stage.api_stage == name
+
+
+def test_an_unknown_stage_is_refused() -> None:
+    """A stage that is not configured is not made up."""
+    with pytest.raises(DeploymentError, match="no stage 'test'"):
+        Stage("test")
+
+
+def test_each_founding_route_and_function_exists() -> None:
+    """The founding table names routes and functions that app.py declares."""
+    with served() as api:
+        functions = {function.name for function in api.module.app.pure_lambda_functions}
+        assert set(FUNCTIONS.values()) <= functions
+        assert {(method.upper(), path) for path, method in FUNCTIONS} <= set(api.routes)
+
+
+def test_a_service_without_resources_is_refused() -> None:
+    """An action of a service for which no resource is named does not fall back to everything."""
+    policy = {"Version": "2012-10-17", "Statement": [{"Action": ["s3:GetObject"]}]}
+    with pytest.raises(KeyError, match="s3"):
+        scoped(policy, {"dynamodb": ["table"]})
+
+
+@pytest.mark.parametrize(
+    ("target", "command"),
+    [
+        ("deploy STAGE=dev", "-m deployment deploy dev"),
+        ("delete STAGE=dev TABLE=delete", "-m deployment delete dev --table delete"),
+        ("package STAGE=prod", "-m deployment package prod --routing single"),
+        ("package SNAPSTART=on", "-m deployment package dev --routing single --snapstart"),
+        ("terraform ROUTING=per-route", "-m deployment terraform dev --routing per-route"),
+        ("package-size", "-m deployment size build/dev/cloudformation/deployment.zip"),
+    ],
+)
+def test_the_makefile_runs_it(target: str, command: str) -> None:
+    """Each target runs the command of its name with what the person asked for."""
+    if shutil.which("make") is None:
+        pytest.skip("make is not on PATH")
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", *target.split()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout.splitlines()[-1].strip().endswith(command)
