@@ -30,9 +30,9 @@ for a million read and write units of DynamoDB (units: docs/dynamodb.md). A func
 has one processor like this machine's, a smaller one its share of it; waiting for DynamoDB is
 assumed to take {get:g} ms for a get, {page:g} for a page and {create:g} for a creation."""
 _CHOICE = """\
-**`.chalice/config.json` uses 512 MB.** API Gateway and DynamoDB are the bill at every size; below,
-memory costs less than a cent or two of it, and above, latency gains little more. The start is
-another matter: Lambda gives it the processor whole at every size."""
+**`.chalice/config.json` uses 512 MB.** API Gateway and DynamoDB are the bill at every size. A
+smaller function would save a few cents of it and answer noticeably later; a larger one costs more
+than it gains."""
 
 
 def run(bench: Bench) -> Section:
