@@ -2,7 +2,7 @@
 
 This package stands beside the application and is never packaged. Chalice has no hook for its local
 server, so the one function that makes it is replaced here by one that serves the same application
-behind a gateway that behaves as API Gateway does.
+behind a gateway that behaves as API Gateway does, and so is what it restarts for.
 """
 
 import os
@@ -22,6 +22,7 @@ from deployment.errors import DeploymentError
 from deployment.stages import Stage
 from localdev.environment import LocalEnvironment, LocalEnvironmentError
 from localdev.gateway import LocalGateway
+from localdev.reloading import watch_sources_only
 from localdev.server import open_server
 
 _SHIPPING_COMMANDS = frozenset({"deploy", "package"})
@@ -60,6 +61,7 @@ def prepare(app: Api) -> None:
         return server
 
     chalice.local.create_local_server = create_local_server
+    watch_sources_only()
 
 
 def _stop(reason: str) -> NoReturn:

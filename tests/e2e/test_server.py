@@ -3,6 +3,7 @@
 import signal
 import socket
 import statistics
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,7 +15,15 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.server import Server, running
+from tests.e2e.server import (
+    CHALICE,
+    ROOT,
+    Server,
+    environment,
+    free_port,
+    running,
+    running_command,
+)
 
 ORDER = {"currency": "EUR", "items": [{"sku": "tea", "quantity": 2, "unit_price": 450}]}
 _numbers = count(1)
@@ -185,6 +194,28 @@ def test_plain_chalice_local_restarts_when_the_code_changes(tmp_path: Path) -> N
     assert server.process.returncode in {0, -signal.SIGTERM}
     with pytest.raises(httpx.ConnectError):
         httpx.get(server.url)
+
+
+def test_it_restarts_for_its_sources_alone(tmp_path: Path) -> None:
+    """A changed source restarts the server; whatever else is written to the project does not."""
+    project = tmp_path / "project"
+    subprocess.run(["git", "clone", "--quiet", ROOT, project], check=True)
+    port = free_port()
+    variables = environment(tmp_path, PYTHONDONTWRITEBYTECODE="1")
+    command: list[str | Path] = [CHALICE, "local", "--port", str(port)]
+    with running_command(command, project, port, variables, tmp_path) as server:
+        time.sleep(1.5)
+        (project / "notes.md").write_text("to do")
+        (project / "chalicelib" / "__pycache__").mkdir()
+        (project / "chalicelib" / "__pycache__" / "users.cpython-313.pyc").write_bytes(b"")
+        time.sleep(2.5)
+        assert server.log.read_text().count("Serving on") == 1
+        with (project / "chalicelib" / "users.py").open("a") as source:
+            source.write("# changed\n")
+        deadline = time.monotonic() + 30
+        while server.log.read_text().count("Serving on") < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert server.log.read_text().count("Serving on") == 2
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])
