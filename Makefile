@@ -18,7 +18,7 @@ INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help local local-auth token migrate openapi release-openapi tools test test-all lint format clean \
-	deploy delete package terraform package-size emulators
+	deploy delete package terraform package-size emulators bench
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -78,6 +78,9 @@ terraform: $(INSTALLED) ## Make a Terraform directory (STAGE=prod ROUTING=per-ro
 
 package-size: package ## Tell what the functions' code weighs (STAGE=prod)
 	@$(BIN)/python -m deployment size build/$(STAGE)/cloudformation/deployment.zip
+
+bench: $(INSTALLED) emulators ## Measure side by side with others, and write docs/performance.md
+	@$(BIN)/python -m benchmarks
 
 lint: $(INSTALLED) ## Check style and types
 	$(BIN)/ruff check .

@@ -307,6 +307,9 @@ if TYPE_CHECKING:
 
 if settings().is_lambda:
     settings().check()
+    if settings().needs_storage:
+        # Lambda gives a function more of the processor while it starts than when it answers.
+        storage().prepare()
 
 if settings().is_chalice_command:
     import localdev

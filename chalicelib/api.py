@@ -166,12 +166,8 @@ class Api(Chalice):
         path = "/" + (request.uri_params or {}).get("proxy", "")
         methods = self.paths.methods(path)
         if request.method != "OPTIONS" or not methods:
-            raise self._no_route(request.method, path)
+            raise _no_route(request.method, methods)
         return Response("", {**self._cors.preflight(request.headers, methods)}, 204)
-
-    def _no_route(self, method: str, path: str) -> Problem:
-        methods = self.paths.methods(path)
-        return MethodNotAllowed(method, methods) if methods else ServiceNotFound()
 
     def _operation(self, operation: Operation) -> View:
         """Wrap a view: who may come in, what it is given, and what becomes of its answer."""
@@ -199,7 +195,7 @@ class Api(Chalice):
         if answer["statusCode"] == HTTPStatus.METHOD_NOT_ALLOWED:
             request_context = event["requestContext"]
             path = event.get("path") or request_context["resourcePath"]
-            return self._no_route(request_context["httpMethod"], path)
+            return _no_route(request_context["httpMethod"], self.paths.methods(path))
         return RuntimeError(answer["body"])
 
     def _problem(self, error: Exception, request_id: str) -> Response:
@@ -215,6 +211,11 @@ class Api(Chalice):
             },
             kind_of(error).status,
         )
+
+
+def _no_route(method: str, methods: list[str]) -> Problem:
+    """Return why a path that takes `methods` does not take this one."""
+    return MethodNotAllowed(method, methods) if methods else ServiceNotFound()
 
 
 def _admits(methods: list[str], path: str) -> Admits:

@@ -73,7 +73,7 @@ def read_parameters(values: Mapping[str, Sequence[str]] | None, shape: type[Shap
     try:
         return msgspec.convert(known, shape)
     except msgspec.ValidationError:
-        hints = get_type_hints(shape, include_extras=True)
+        hints = _hints(shape)
         for name, value in known.items():
             if not _converts(value, hints[name]):
                 raise InvalidParameter(name, _rule(hints[name])) from None
@@ -81,10 +81,21 @@ def read_parameters(values: Mapping[str, Sequence[str]] | None, shape: type[Shap
 
 
 @cache
+def _hints(shape: type[Struct]) -> dict[str, Any]:
+    """Return the annotation of each member, which takes long to find out."""
+    return get_type_hints(shape, include_extras=True)
+
+
+@cache
+def _required(shape: type[Struct]) -> frozenset[str]:
+    """Return the names of the members that may not be left out."""
+    return frozenset(field.name for field in msgspec.structs.fields(shape) if field.required)
+
+
+@cache
 def _numbers(shape: type[Struct]) -> frozenset[str]:
     """Return the names of the members that are whole numbers."""
-    hints = get_type_hints(shape, include_extras=True)
-    return frozenset(name for name, hint in hints.items() if _bare(hint) is int)
+    return frozenset(name for name, hint in _hints(shape).items() if _bare(hint) is int)
 
 
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -124,12 +135,11 @@ def _offences(value: Any, hint: Any, pointer: str) -> Iterator[FieldError]:  # n
 def _offending_members(
     value: dict[str, Any], shape: type[Struct], pointer: str
 ) -> Iterator[FieldError]:
-    hints = get_type_hints(shape, include_extras=True)
-    required = {field.name for field in msgspec.structs.fields(shape) if field.required}
+    hints = _hints(shape)
     for name, hint in hints.items():
         if name in value:
             yield from _offences(value[name], hint, f"{pointer}/{name}")
-        elif name in required:
+        elif name in _required(shape):
             yield FieldError(f"{pointer}/{name}", f"Is required: {_rule(hint)}.")
     for name in value.keys() - hints.keys():
         reason = "Is set by the server" if name in SERVERS_OWN else "Is not a known member"

@@ -9,8 +9,9 @@ from chalicelib.model import Versions
 from chalicelib.problems import InvalidParameter
 
 # RFC 9110 §8.8.3: etagc is any visible character but the double quote.
-_ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\U0010ffff]*)"')
-_TAG_LIST = re.compile(rf"[ \t]*(?:{_ENTITY_TAG.pattern}[ \t]*(?:,[ \t]*|$)|,[ \t]*)*")
+# Compiled when first used: few requests have conditions, and it takes as long as a small module.
+_ENTITY_TAG = r'(W/)?"([\x21\x23-\x7e\x80-\U0010ffff]*)"'
+_TAG_LIST = rf"[ \t]*(?:{_ENTITY_TAG}[ \t]*(?:,[ \t]*|$)|,[ \t]*)*"
 _MAX_TAGS = 100
 
 EntityTags = Annotated[
@@ -54,9 +55,9 @@ def if_none_match(header: str, version: int) -> bool:
 
 def _tags(name: str, header: str) -> list[tuple[str, str]]:
     """Return (weakness, opaque tag) of each member of a list (RFC 9110 §5.6.1)."""
-    if not _TAG_LIST.fullmatch(header):
+    if not re.fullmatch(_TAG_LIST, header):
         raise InvalidParameter(name, _RULE)
-    tags = _ENTITY_TAG.findall(header)
+    tags = re.findall(_ENTITY_TAG, header)
     if not 0 < len(tags) <= _MAX_TAGS:
         raise InvalidParameter(name, _RULE)
     return tags

@@ -63,4 +63,5 @@ def is_order_id(text: str) -> bool:
 def timestamp(milliseconds: int) -> str:
     """Return `milliseconds` since the Unix epoch as RFC 3339 UTC with milliseconds and ``Z``."""
     seconds, fraction = divmod(milliseconds, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:03d}Z"
+    whole = datetime.fromtimestamp(seconds, UTC).isoformat()
+    return whole.replace("+00:00", f".{fraction:03d}Z")

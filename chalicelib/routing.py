@@ -1,6 +1,7 @@
 """Which route has a path: the rules of API Gateway's REST APIs."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 UNROUTED = "unrouted"
@@ -8,7 +9,7 @@ UNROUTED = "unrouted"
 
 
 class RouteTable:
-    """The routes of an application, for finding one by its path.
+    """The routes of an application, for finding one by its path once all are declared.
 
     `routes` maps patterns such as ``/users/{user_id}`` to what they take by method, as
     `Chalice.routes` does; greedy patterns (``{proxy+}``) are left to the caller.
@@ -23,8 +24,7 @@ class RouteTable:
         A literal segment wins over a parameter; a single trailing slash does not count.
         """
         segments = (path.removesuffix("/") or "/").split("/")
-        for pattern in sorted(self._routes, key=lambda pattern: pattern.count("{")):
-            parts = pattern.split("/")
+        for pattern, parts in self._patterns:
             if _fits(parts, segments):
                 return pattern, {
                     part[1:-1]: segment
@@ -32,6 +32,12 @@ class RouteTable:
                     if part.startswith("{")
                 }
         return None
+
+    @cached_property
+    def _patterns(self) -> list[tuple[str, list[str]]]:
+        """The patterns and their segments, those with the fewest parameters first."""
+        ordered = sorted(self._routes, key=lambda pattern: pattern.count("{"))
+        return [(pattern, pattern.split("/")) for pattern in ordered]
 
     def methods(self, path: str) -> list[str]:
         """Return the methods that the path takes, none where no route has it."""

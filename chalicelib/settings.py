@@ -43,6 +43,11 @@ class Settings:
         return "AWS_LAMBDA_FUNCTION_NAME" in self._environment
 
     @cached_property
+    def needs_storage(self) -> bool:
+        """Whether this process is a Lambda function that reads or writes users and orders."""
+        return self.is_lambda and self._environment.get("_HANDLER") != "app.tokens"
+
+    @cached_property
     def is_chalice_command(self) -> bool:
         """Whether this process is a command of Chalice's, such as `chalice local`."""
         return "AWS_CHALICE_CLI_MODE" in self._environment

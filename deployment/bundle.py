@@ -6,17 +6,20 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from deployment import vendor
+
 
 def prepare(root: Path) -> None:
-    """Make Chalice package what the sources say, all of it and nothing else.
+    """Make Chalice package what the sources say, and what `vendor` adds for a quick start.
 
-    It would take along the bytecode that this process and earlier ones have left, and it reuses
-    packages by a digest of the files' contents that does not know their names.
+    Left to itself it would take along the bytecode that this process and earlier ones have left,
+    and it reuses packages by a digest of the files' contents that does not know their names.
     """
     sys.dont_write_bytecode = True
     for folder in list((root / "chalicelib").rglob("__pycache__")):
         shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(root / ".chalice" / "deployments", ignore_errors=True)
+    vendor.fill(root)
 
 
 def describe(path: Path) -> Iterator[str]:

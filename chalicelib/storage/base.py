@@ -108,6 +108,9 @@ class Storage(Protocol):
         Raises UserNotFound where there is neither the user nor an order of its.
         """
 
+    def prepare(self) -> None:
+        """Do what the first act would otherwise wait for, as far as nothing has to be sent."""
+
     def check(self) -> None:
         """Return when storage can be reached. Raises Unavailable."""
 

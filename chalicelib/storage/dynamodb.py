@@ -22,9 +22,10 @@ from chalicelib.problems import (
 )
 from chalicelib.storage import dynamodb_items as items
 from chalicelib.storage.base import IdempotencyRecord, Page, Query, UserQuery
+from chalicelib.storage.dynamodb_client import make_client
 from chalicelib.storage.dynamodb_items import Item, Key
 from chalicelib.storage.dynamodb_lists import admits, orders_page, users_page
-from chalicelib.storage.dynamodb_requests import Act, Clock, Refused, make_client
+from chalicelib.storage.dynamodb_requests import Act, Clock, Refused
 from chalicelib.storage.dynamodb_updates import Update, blind_update, exact_update
 
 if TYPE_CHECKING:
@@ -166,6 +167,10 @@ class DynamoDBStorage:
     def list_orders(self, user_id: str, query: Query) -> Page[Order]:
         """See Storage. Strongly consistent."""
         return orders_page(self._act(), self._table, user_id, query)
+
+    def prepare(self) -> None:
+        """See Storage."""
+        self._act()
 
     def check(self) -> None:
         """See Storage. Reads a key that no item has."""

@@ -1,4 +1,4 @@
-"""Requests to DynamoDB: the client, and one mechanism for every way in which a request fails.
+"""Requests to DynamoDB: one mechanism for every way in which a request fails.
 
 botocore's own retries are off. They know neither the time that an act may take nor which failure
 of a transaction passes, and two mechanisms would multiply each other's attempts. So each request
@@ -27,6 +27,7 @@ from botocore.exceptions import (
 )
 
 from chalicelib.problems import Unavailable
+from chalicelib.storage.dynamodb_client import timeouts
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -66,35 +67,6 @@ class Refused(Exception):  # noqa: N818 - not an error: the storage's conditions
     def __init__(self, items: Mapping[int, dict[str, Any] | None]) -> None:
         super().__init__()
         self.items = items
-
-
-def make_client(budget: float) -> "DynamoDBClient":
-    """Return a client whose every request ends, answered or not, well inside `budget` seconds."""
-    import boto3  # noqa: PLC0415 - loaded with the first act, not with the module
-    from botocore.config import Config  # noqa: PLC0415
-
-    connect_timeout, read_timeout = timeouts(budget)
-    client: DynamoDBClient = boto3.client(
-        "dynamodb",
-        config=Config(
-            connect_timeout=connect_timeout,
-            read_timeout=read_timeout,
-            # Of botocore's modes only this one, on its last attempt, raises ChecksumError for an
-            # answer that arrived in part; the others would hand it on as an item that is absent.
-            retries={"mode": "legacy", "total_max_attempts": 1},
-            tcp_keepalive=True,
-            # The two cost a sixth of a GetItem's CPU time: the requests are built and tested
-            # here, and botocore assembles its own user agent anew for each call.
-            parameter_validation=False,
-            user_agent="user-management",
-        ),
-    )
-    return client
-
-
-def timeouts(budget: float) -> tuple[float, float]:
-    """Return the seconds for connecting and for reading of one attempt out of `budget`."""
-    return budget / 8, budget / 4
 
 
 class Clock(NamedTuple):

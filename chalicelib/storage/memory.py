@@ -121,6 +121,9 @@ class MemoryStorage:
                 self._user(user_id)
         return _page(orders, query, lambda _: True)
 
+    def prepare(self) -> None:
+        """See Storage."""
+
     def check(self) -> None:
         """See Storage."""
 

@@ -184,6 +184,10 @@ class SQLStorage:
 
         return _page(self._read(act), query, lambda order: order.order_id)
 
+    def prepare(self) -> None:
+        """See Storage."""
+        self._engine()
+
     def check(self) -> None:
         """See Storage."""
         self._read(lambda connection: connection.execute(select(1)).scalar_one())

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
+from botocore.session import Session
 
 from chalicelib.secrets import read_parameter
 from chalicelib.storage.dynamodb_table import create_table
@@ -36,18 +36,22 @@ def cloud() -> Iterator[Cloud]:
 
 @pytest.fixture
 def calls(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Return a set that gathers the actions of every call that is made through boto3."""
+    """Return a set that gathers the actions of every call that is made through botocore."""
     gathered: set[str] = set()
     for name, value in cloud.variables.items():
         monkeypatch.setenv(name, value)
-    session = boto3.Session()
-    # Clients that nobody gives a session are made by this one.
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
 
     def gather(params: Mapping[str, Any], model: Any, **_: object) -> None:
         gathered.update(actions(model.service_model.service_name, model.name, params))
 
-    session.events.register("provide-client-params", gather)
+    create = Session.create_client
+
+    def create_client(session: Session, *arguments: Any, **options: Any) -> Any:
+        client = create(session, *arguments, **options)
+        client.meta.events.register("provide-client-params", gather)
+        return client
+
+    monkeypatch.setattr(Session, "create_client", create_client)
     return gathered
 
 

@@ -1,5 +1,6 @@
 """What the zip file with the functions' code holds."""
 
+import importlib.util
 import re
 import zipfile
 from pathlib import Path
@@ -14,7 +15,9 @@ pytestmark = pytest.mark.slow
 ZIP = "build/prod/cloudformation/deployment.zip"
 # The requirements and what they require, beside Chalice's runtime part.
 LIBRARIES = {"msgspec", "jwt", "cryptography", "cffi", "pycparser"}
-_METADATA = re.compile(r"[A-Za-z0-9_]+-[0-9.]+\.dist-info")
+# What the build adds by itself for a quick start.
+VENDORED = {"botocore", "dateutil", "jmespath", "six.py", "urllib3", "__pycache__"}
+_METADATA = re.compile(r"[A-Za-z0-9_]+-[0-9.]+(post[0-9]+)?\.dist-info")
 
 
 def package(folder: Path) -> Path:
@@ -46,7 +49,7 @@ def test_the_package_holds_what_runs(bundle: Path) -> None:
     tops = {name.partition("/")[0] for name in names(bundle)}
     metadata = {top for top in tops if _METADATA.fullmatch(top)}
     compiled = {top for top in tops if top.startswith("_cffi_backend.")}
-    assert tops - metadata - compiled == {"app.py", "chalicelib", "chalice", *LIBRARIES}
+    assert tops - metadata - compiled == {"app.py", "chalicelib", "chalice", *LIBRARIES, *VENDORED}
     assert len(compiled) == 1
 
 
@@ -54,15 +57,35 @@ def test_the_application_is_there_whole(bundle: Path) -> None:
     """Every file of chalicelib is in the package, and of Chalice the runtime part."""
     files = [path for path in (ROOT / "chalicelib").rglob("*") if path.is_file()]
     sources = {str(path.relative_to(ROOT)) for path in files if path.suffix != ".pyc"}
-    packaged = names(bundle)
+    packaged = {name for name in names(bundle) if not name.endswith(".pyc")}
     assert {name for name in packaged if name.startswith("chalicelib/")} == sources
     runtime = {name for name in packaged if name.startswith("chalice/")}
     assert runtime == {"chalice/__init__.py", "chalice/app.py"}
 
 
-def test_no_bytecode_is_packaged(bundle: Path) -> None:
-    """Bytecode of this machine's interpreter stays here."""
-    assert not [name for name in names(bundle) if name.endswith(".pyc")]
+def test_all_that_a_start_loads_has_its_bytecode(bundle: Path) -> None:
+    """Of the application and of what it imports there is bytecode, made from that very source."""
+    with zipfile.ZipFile(bundle) as opened:
+        for name in opened.namelist():
+            top = name.partition("/")[0]
+            if not name.endswith(".py") or top in {"cffi", "pycparser"}:
+                continue
+            compiled = opened.read(importlib.util.cache_from_source(name))
+            # A checked hash (PEP 552): flags 0b11, then the hash of the source.
+            assert compiled[4:8] == b"\3\0\0\0"
+            assert compiled[8:16] == importlib.util.source_hash(opened.read(name)), name
+
+
+def test_botocore_is_trimmed(bundle: Path) -> None:
+    """Of botocore's data there is what two services need, and Amazon's own certificates."""
+    with zipfile.ZipFile(bundle) as opened:
+        certificates = opened.read("botocore/cacert.pem").decode()
+    data = {name for name in names(bundle) if name.startswith("botocore/data/")}
+    services = {name.split("/")[2] for name in data if name.count("/") > 2}
+    assert services == {"dynamodb", "ssm"}
+    subjects = re.findall("^# Subject: (.*)", certificates, re.MULTILINE)
+    assert len(subjects) == certificates.count("BEGIN CERTIFICATE") >= 5
+    assert all("Amazon" in subject or "Starfield" in subject for subject in subjects)
 
 
 def test_the_package_is_the_same_twice(bundle: Path, tmp_path: Path) -> None:

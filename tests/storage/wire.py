@@ -8,7 +8,9 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
-from chalicelib.storage.dynamodb_requests import Clock, make_client
+from chalicelib.storage.dynamodb_client import make_client
+from chalicelib.storage.dynamodb_connections import Send
+from chalicelib.storage.dynamodb_requests import Clock
 
 Fault = Callable[[AWSPreparedRequest], AWSResponse]
 
@@ -29,10 +31,9 @@ class Wire:
 
     def __call__(self, budget: float) -> Any:
         """Return a client, as `make_client` does."""
-        client = make_client(budget)
+        client = make_client(budget, self._around)
         events = client.meta.events
         events.register("before-parameter-build.dynamodb", self._ask_for_capacity)
-        events.register("before-send.dynamodb", self._send)
         events.register("after-call.dynamodb", self._note_capacity)
         return client
 
@@ -45,10 +46,13 @@ class Wire:
     def _ask_for_capacity(self, params: dict[str, Any], **_: object) -> None:
         params["ReturnConsumedCapacity"] = "TOTAL"
 
-    def _send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse | None:
-        number = len(self.requests)
-        self.requests.append((operation_of(request), json.loads(request.body)))
-        return self.fault(request) if self.fault is not None and number in self.due else None
+    def _around(self, send: Send) -> Send:
+        def send_or_fail(request: AWSPreparedRequest) -> AWSResponse:
+            number = len(self.requests)
+            self.requests.append((operation_of(request), json.loads(request.body)))
+            return (self.fault if self.fault is not None and number in self.due else send)(request)
+
+        return send_or_fail
 
     def _note_capacity(self, parsed: dict[str, Any], **_: object) -> None:
         if "ConsumedCapacity" in parsed:

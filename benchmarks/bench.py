@@ -1,0 +1,73 @@
+"""What the measurements share: how much is measured, with what, and what later ones go by."""
+
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.measure import ROOT
+
+FOLDER = ROOT / "build" / "benchmarks"
+# The peers use these in the versions that the product itself uses.
+_SHARED = ("boto3", "chalice", "PyJWT")
+
+# The settings of a Lambda function that is the product.
+SETTINGS = {
+    "AWS_LAMBDA_FUNCTION_NAME": "user-management",
+    "CURSOR_SECRET": "a secret of the measurements, which signs cursors",
+    "AUTH_ISSUER": "bench",
+    "AUTH_AUDIENCE": "api",
+    "AUTH_SECRET": "a secret of the measurements, which signs tokens",
+}
+
+
+class Size(NamedTuple):
+    """How much is measured."""
+
+    rounds: int
+    requests: int
+    dynamodb_requests: int
+    starts: int
+    users: tuple[int, ...]
+    orders: int
+    emulated_users: tuple[int, ...]
+    seconds: float
+
+
+FULL = Size(21, 300, 60, 15, (100, 10_000, 1_000_000), 10_000, (100, 10_000, 100_000), 60)
+SMOKE = Size(1, 5, 3, 0, (100, 200), 100, (20, 40), 0.3)
+
+
+@dataclass
+class Bench:
+    """One run of the measurements; `cpu` is microseconds by operation on DynamoDB."""
+
+    size: Size
+    cpu: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def python(self) -> Path:
+        """The interpreter of the product."""
+        return Path(sys.executable)
+
+    @cached_property
+    def peers(self) -> Path:
+        """The interpreter of the peers, in an environment of their own that is made if missing."""
+        folder = FOLDER / "peers"
+        requirements = ROOT / "benchmarks" / "requirements.txt"
+        pins = [f"{name}=={version(name)}" for name in _SHARED]
+        wanted = "\n".join([sys.version, requirements.read_text(), *pins])
+        made = folder / "made-from.txt"
+        python = folder / "bin" / "python"
+        if not made.exists() or made.read_text() != wanted:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+            install: list[str | Path] = [python, "-m", "pip", "install", "--quiet"]
+            subprocess.run([*install, "-r", requirements, *pins], check=True)
+            # Without this, some starts would find bytecode and others would not.
+            compiling: list[str | Path] = [python, "-m", "compileall", "-q", folder / "lib"]
+            subprocess.run(compiling, check=False, stdout=subprocess.DEVNULL)
+            made.write_text(wanted)
+        return python

@@ -1,0 +1,93 @@
+"""The DynamoDB path: CPU time of a request and of a call, against a stub of DynamoDB over TLS."""
+
+from benchmarks import dynamodb_stub
+from benchmarks.bench import SETTINGS, Bench
+from benchmarks.measure import Contestant, side_by_side
+from benchmarks.report import Goal, Plot, Section, Table
+
+PRODUCT = "this API"
+_USUAL = "usual bundle"
+_BOTO3 = "boto3 + TypeDeserializer + json"
+_DOCUMENTS = "this client, items as one JSON document"
+_LIMIT = "SigV4 over a plain socket"
+_TEXT = """\
+From an event to its response, with a stub of DynamoDB behind TLS in another process; CPU time of
+the process for one request, in microseconds. The usual bundle is Chalice with three middlewares and
+CORS, PyJWT in the handler, pydantic and boto3's resource."""
+_CALLS = """\
+From a service's call to JSON text, without a framework:"""
+_DECISION = """\
+**Items keep native attributes.** The client hands on the JSON of an answer as it comes, instead of
+walking it by the service's model; after that, one JSON document for each item would make a get cost
+{get:.2f} and a page of 25 {page:.2f} of what they cost now. Native attributes are what the console,
+exports and streams show, what conditions and filters are about, and what lets a patch of metadata
+be one request. Only the lines of an order, which never change and are never searched, are a JSON
+string.
+
+**The known limit** is a request that is signed by hand and sent over a socket: {limit:.2f} of
+boto3's get, where this client has {ours:.2f}. What lies between is botocore itself: its events, its
+signing and its errors, all of which are wanted."""
+
+
+def run(bench: Bench) -> Section:
+    """Measure requests, then calls."""
+    requests = ("get", "page", "create")
+    calls = ("get", "page")
+    rounds, count = bench.size.rounds, bench.size.dynamodb_requests
+    with dynamodb_stub.running() as aws:
+        storage = {**aws, **SETTINGS, "STORAGE_URL": f"dynamodb://{dynamodb_stub.PRODUCT_TABLE}"}
+        usual = {**aws, "TABLE": dynamodb_stub.USUAL_TABLE}
+        whole = side_by_side(
+            {
+                PRODUCT: Contestant("benchmarks.product", bench.python, storage),
+                _USUAL: Contestant("benchmarks.peers.usual", bench.peers, usual),
+            },
+            requests,
+            rounds,
+            count,
+        )
+        called = side_by_side(
+            {
+                PRODUCT: Contestant("benchmarks.product_calls", bench.python, storage),
+                _DOCUMENTS: Contestant("benchmarks.product_documents", bench.python, aws),
+                _BOTO3: Contestant("benchmarks.peers.plain_boto3", bench.peers, aws),
+                _LIMIT: Contestant("benchmarks.peers.sigv4", bench.peers, aws),
+            },
+            calls,
+            rounds,
+            count,
+        )
+    bench.cpu.update({operation: spent[PRODUCT] for operation, spent in whole.items()})
+    ratios = {operation: spent[PRODUCT] / spent[_USUAL] for operation, spent in whole.items()}
+    get, page = called["get"], called["page"]
+    return Section(
+        "DynamoDB path",
+        [
+            _TEXT,
+            Table(
+                ["µs", "get", "page of 25", "create"],
+                [[name, *(f"{whole[o][name]:.0f}" for o in requests)] for name in whole["get"]],
+            ),
+            [
+                Goal("get, to the usual bundle", 0.65, ratios["get"]),
+                Goal("create, to the usual bundle", 0.65, ratios["create"]),
+                Goal("page of 25, to the usual bundle", 0.35, ratios["page"]),
+            ],
+            Plot("dynamodb", "GET of one user from DynamoDB, µs of CPU time", whole["get"]),
+            _CALLS,
+            Table(
+                ["µs", "get", "page of 25"],
+                [[name, f"{get[name]:.0f}", f"{page[name]:.0f}"] for name in get],
+            ),
+            [
+                Goal("get, to boto3", 0.75, get[PRODUCT] / get[_BOTO3]),
+                Goal("page of 25, to boto3", 0.4, page[PRODUCT] / page[_BOTO3]),
+            ],
+            _DECISION.format(
+                get=get[_DOCUMENTS] / get[PRODUCT],
+                page=page[_DOCUMENTS] / page[PRODUCT],
+                limit=get[_LIMIT] / get[_BOTO3],
+                ours=get[PRODUCT] / get[_BOTO3],
+            ),
+        ],
+    )

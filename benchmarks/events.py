@@ -1,0 +1,179 @@
+"""The API Gateway events that every contestant is fed, whole, and the users that they speak of.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+"""
+
+import hmac
+import json
+from base64 import urlsafe_b64encode
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
+
+Event = dict[str, Any]
+
+_IDS = [f"usr_019a9d3c5b7e7f3a8c1d2e3f4a5b6c{number:02x}" for number in range(20)]
+PEOPLE: list[dict[str, Any]] = [
+    {
+        "user_id": user_id,
+        "name": "Ann Example",
+        "email": f"ann.example{number}@example.com",
+        "status": "active",
+        "metadata": {"team": "blue", "floor": "3"},
+        "created_at": "2026-11-21T09:30:00.000Z",
+        "updated_at": "2026-11-21T09:30:00.000Z",
+        "version": 1,
+    }
+    for number, user_id in enumerate(_IDS)
+]
+CONTEXT = SimpleNamespace(
+    aws_request_id="6f1c2a54-30d7-4a2e-9a0e-7f1f3b5a9c11",
+    function_name="user-management",
+    memory_limit_in_mb=512,
+    invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:user-management",
+)
+
+SECRET = "a secret of the measurements, which signs tokens"  # noqa: S105 - protects nothing
+
+_numbers = count()
+
+
+def make(operation: str) -> Event:
+    """Return a fresh event of "create", "get", "list", "invalid", "unknown" or "page"."""
+    return _MAKERS[operation]()
+
+
+def expected(operation: str) -> set[int]:
+    """Return the statuses that answer the operation rightly."""
+    return {"create": {201}, "invalid": {400, 422}, "unknown": {404}}.get(operation, {200})
+
+
+def _base64(octets: bytes) -> str:
+    return urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def _token() -> str:
+    """Return a token as an identity provider signs it (RFC 7519), for who checks it in the view."""
+    claims = {"sub": "boss", "roles": ["admin"], "aud": "api", "iss": "bench", "exp": 4102444800}
+    parts = [json.dumps(part).encode() for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
+    signed = ".".join(map(_base64, parts))
+    return f"{signed}.{_base64(hmac.digest(SECRET.encode(), signed.encode(), 'sha256'))}"
+
+
+TOKEN = _token()
+
+
+def _create() -> Event:
+    body = {
+        "name": "Bea Example",
+        "email": f"bea.example{next(_numbers)}@example.com",
+        "metadata": {"team": "red", "floor": "4"},
+    }
+    return _event("POST", "/users", body=body)
+
+
+def _invalid() -> Event:
+    body = {"name": "", "email": "nobody", "metadata": {"team": "red"}, "admin": True}
+    return _event("POST", "/users", body=body)
+
+
+def _get() -> Event:
+    return _event("GET", "/users/{user_id}", {"user_id": _IDS[7]})
+
+
+def _list() -> Event:
+    return _event("GET", "/users", query={"limit": "20"})
+
+
+def _page() -> Event:
+    return _event("GET", "/users", query={"limit": "25"})
+
+
+def _unknown() -> Event:
+    return _event("GET", "/{proxy+}", {"proxy": "people/7"})
+
+
+_MAKERS = {
+    "create": _create,
+    "get": _get,
+    "list": _list,
+    "page": _page,
+    "invalid": _invalid,
+    "unknown": _unknown,
+}
+
+
+def _event(
+    method: str,
+    resource: str,
+    parameters: dict[str, str] | None = None,
+    query: dict[str, str] | None = None,
+    body: object = None,
+) -> Event:
+    path = resource
+    for name, value in (parameters or {}).items():
+        path = path.replace(f"{{{name}}}", value).replace(f"{{{name}+}}", value)
+    headers = {
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip, deflate, br",
+        "Authorization": f"Bearer {TOKEN}",
+        "CloudFront-Viewer-Country": "DE",
+        "Host": "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com",
+        "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+        "X-Amzn-Trace-Id": "Root=1-6740a1b2-0c3d4e5f6a7b8c9d0e1f2a3b",
+        "X-Forwarded-For": "192.0.2.1",
+        "X-Forwarded-Port": "443",
+        "X-Forwarded-Proto": "https",
+    }
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    return {
+        "resource": resource,
+        "path": path,
+        "httpMethod": method,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": query,
+        "multiValueQueryStringParameters": query
+        and {name: [value] for name, value in query.items()},
+        "pathParameters": parameters,
+        "stageVariables": None,
+        "requestContext": {
+            "resourceId": "a1b2c3",
+            "authorizer": {
+                "principalId": "boss",
+                "admin": "true",
+                "expires_at": "4102444800",
+                "integrationLatency": 23,
+            },
+            "resourcePath": resource,
+            "httpMethod": method,
+            "extendedRequestId": "JKJaXmPLvHcESHA=",
+            "requestTime": "21/Nov/2026:09:30:00 +0000",
+            "path": f"/api{path}",
+            "accountId": "123456789012",
+            "protocol": "HTTP/1.1",
+            "stage": "api",
+            "domainPrefix": "a1b2c3d4e5",
+            "requestTimeEpoch": 1795253400000,
+            "requestId": f"c6af9ac6-7b61-11e6-9a41-{next(_numbers):012x}",
+            "identity": {
+                "accessKey": None,
+                "accountId": None,
+                "caller": None,
+                "cognitoAuthenticationProvider": None,
+                "cognitoAuthenticationType": None,
+                "cognitoIdentityId": None,
+                "cognitoIdentityPoolId": None,
+                "principalOrgId": None,
+                "sourceIp": "192.0.2.1",
+                "user": None,
+                "userAgent": "Mozilla/5.0",
+                "userArn": None,
+            },
+            "domainName": "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com",
+            "apiId": "a1b2c3d4e5",
+        },
+        "body": None if body is None else json.dumps(body),
+        "isBase64Encoded": False,
+    }

@@ -1,0 +1,48 @@
+"""The peers' storage: users as dictionaries in a dictionary, newest last."""
+
+import time
+import uuid
+from typing import Any
+
+from benchmarks.events import PEOPLE
+
+User = dict[str, Any]
+PAGE = 20
+
+people: dict[str, User] = {user["user_id"]: user for user in PEOPLE}
+
+
+def add(
+    name: str, email: str, metadata: dict[str, str] | None = None, status: str = "active"
+) -> User:
+    """Keep a new user and return it."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+    user = {
+        "user_id": f"usr_{uuid.uuid4().hex}",
+        "name": name,
+        "email": email,
+        "status": status,
+        "metadata": metadata or {},
+        "created_at": now,
+        "updated_at": now,
+        "version": 1,
+    }
+    people[user["user_id"]] = user
+    return user
+
+
+def page() -> dict[str, Any]:
+    """Return a page of users."""
+    return {"users": list(people.values())[:PAGE], "next_cursor": None}
+
+
+def is_new_user(body: object) -> bool:
+    """Tell whether a body can become a user, as a handler without a library would."""
+    return (
+        isinstance(body, dict)
+        and isinstance(body.get("name"), str)
+        and 0 < len(body["name"]) <= 200  # noqa: PLR2004 - the contract's number
+        and isinstance(body.get("email"), str)
+        and "@" in body["email"]
+        and body.keys() <= {"name", "email", "metadata", "status"}
+    )

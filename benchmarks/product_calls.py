@@ -1,0 +1,23 @@
+"""From a service's call to JSON text, as the product has it: items with native attributes."""
+
+import os
+from typing import Any
+
+import msgspec
+
+from chalicelib.pagination import UserListQuery
+from chalicelib.storage import open_storage
+from chalicelib.users import UserService
+
+service = UserService(open_storage(os.environ["STORAGE_URL"]), lambda: b"")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Answer a user, or a page of users."""
+    parameters = event["pathParameters"]
+    found: object
+    if parameters:
+        found = service.get(parameters["user_id"])
+    else:
+        found = service.list(UserListQuery(limit=25))
+    return {"statusCode": 200, "body": msgspec.json.encode(found).decode()}

@@ -1,0 +1,27 @@
+"""The product's client, were each item one JSON document that is passed on as it is."""
+
+from typing import Any
+
+from chalicelib.storage.dynamodb_client import make_client
+
+TABLE = "documents"
+
+client = make_client(8)
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Answer a user, or a page of users."""
+    parameters = event["pathParameters"]
+    if parameters:
+        key = {"user_id": {"S": parameters["user_id"]}}
+        item = client.get_item(TableName=TABLE, Key=key, ConsistentRead=True)["Item"]
+        return {"statusCode": 200, "body": item["document"]["S"]}
+    found = client.query(
+        TableName=TABLE,
+        IndexName="all",
+        KeyConditionExpression="kind = :kind",
+        ExpressionAttributeValues={":kind": {"S": "user"}},
+        Limit=25,
+    )
+    users = ",".join(item["document"]["S"] for item in found["Items"])
+    return {"statusCode": 200, "body": f'{{"users":[{users}],"next_cursor":null}}'}

@@ -1,0 +1,61 @@
+"""Fresh processes side by side: what is spent until a first answer, in milliseconds of CPU time."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from benchmarks import events
+from benchmarks.measure import ROOT
+
+_SCRIPT = ROOT / "benchmarks" / "first_answer.py"
+
+
+class Start(NamedTuple):
+    """A contestant: the folders that its modules come from, its handler, and its settings."""
+
+    folders: tuple[Path, ...]
+    module: str
+    attribute: str
+    environment: Mapping[str, str] = {}
+
+
+class Spent(NamedTuple):
+    """The CPU time, in milliseconds, until a module is loaded and until it has answered."""
+
+    loaded: float
+    answered: float
+
+
+def side_by_side(starts: Mapping[str, Start], rounds: int, folder: Path) -> dict[str, Spent]:
+    """Return the medians of interleaved rounds, by contestant."""
+    event = folder / "event"
+    event.write_text(repr(events.make("get")))
+    spent: dict[str, list[Spent]] = {name: [] for name in starts}
+    for turn in range(rounds + 1):
+        for name, start in starts.items():
+            once = _spend(start, event)
+            # The first round brings the files into the machine's memory.
+            if turn or not rounds:
+                spent[name].append(once)
+    return {name: Spent(*map(median, zip(*times, strict=True))) for name, times in spent.items()}
+
+
+def _spend(start: Start, event: Path) -> Spent:
+    done = subprocess.run(
+        # Without site-packages: all that is imported comes from the folders.
+        [sys.executable, "-S", "-B", str(_SCRIPT), start.module, start.attribute, str(event)],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.pathsep.join(map(str, start.folders)),
+            **start.environment,
+        },
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+        cwd=event.parent,
+    )
+    return Spent(*map(float, done.stdout.split()[-2:]))

@@ -1,0 +1,51 @@
+"""The warm path: CPU time of a request without storage's part in it."""
+
+from benchmarks.bench import SETTINGS, Bench
+from benchmarks.measure import OPERATIONS, Contestant, side_by_side
+from benchmarks.report import Goal, Plot, Section, Table
+
+PRODUCT = "this API"
+_PEERS = {
+    "bare dictionary": "bare",
+    "Powertools": "powertools_plain",
+    "Powertools, validating": "powertools_validating",
+    "FastAPI + Mangum": "fastapi_mangum",
+    "Flask + apig-wsgi": "flask_wsgi",
+}
+_TEXT = """\
+The same small API on users in memory, fed the same whole events of API Gateway; CPU time of the
+process for one request, in microseconds. The product is the real application: it takes the caller
+from the authorizer's context, asks the table of permissions, and answers with entity tags, request
+ids and problems. The peers do none of that."""
+
+
+def run(bench: Bench) -> Section:
+    """Measure the warm path."""
+    contestants = {
+        PRODUCT: Contestant(
+            "benchmarks.product", bench.python, {**SETTINGS, "STORAGE_URL": "memory:"}
+        ),
+        **{
+            name: Contestant(f"benchmarks.peers.{module}", bench.peers)
+            for name, module in _PEERS.items()
+        },
+    }
+    spent = side_by_side(contestants, OPERATIONS, bench.size.rounds, bench.size.requests)
+    rows = [
+        [name, *(f"{spent[operation][name]:.1f}" for operation in OPERATIONS)]
+        for name in contestants
+    ]
+    get, create = spent["get"], spent["create"]
+    goals = [
+        Goal("get, to Powertools", 1.0, get[PRODUCT] / get["Powertools"]),
+        Goal("get, to Powertools, validating", 0.5, get[PRODUCT] / get["Powertools, validating"]),
+        Goal("get, to FastAPI + Mangum", 0.3, get[PRODUCT] / get["FastAPI + Mangum"]),
+        Goal(
+            "create, to Powertools, validating",
+            0.5,
+            create[PRODUCT] / create["Powertools, validating"],
+        ),
+    ]
+    header = ["µs", "get", "list of 20", "invalid body", "unknown path", "create"]
+    plot = Plot("warm", "GET of one user, µs of CPU time", get)
+    return Section("Warm path", [_TEXT, Table(header, rows), goals, plot])

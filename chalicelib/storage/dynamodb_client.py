@@ -1,0 +1,97 @@
+"""The client of DynamoDB: botocore's own, without what the requests here do not need."""
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import botocore.session
+import msgspec
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.config import Config
+from botocore.exceptions import IncompleteReadError
+from botocore.httpsession import get_cert_path
+from botocore.parsers import JSONParser, ResponseParserFactory
+from botocore.utils import get_environ_proxies
+
+from chalicelib.storage.dynamodb_connections import Connections, Send
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_REDIRECTS = 300
+
+
+def make_client(
+    budget: float, around: Callable[[Send], Send] = lambda send: send
+) -> "DynamoDBClient":
+    """Return a client whose every request ends, answered or not, well inside `budget` seconds.
+
+    `around` may put something between the client and what sends its requests, for tests.
+    """
+    connect_timeout, read_timeout = timeouts(budget)
+    session = botocore.session.Session()
+    session.register_component("response_parser_factory", _Parsers())
+    client: Any = session.create_client(
+        "dynamodb",
+        config=Config(
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            # Of botocore's modes only this one, on its last attempt, raises ChecksumError for an
+            # answer that arrived in part; the others would hand it on as an item that is absent.
+            retries={"mode": "legacy", "total_max_attempts": 1},
+            tcp_keepalive=True,
+            # The two cost a sixth of a GetItem's CPU time: the requests are built and tested
+            # here, and botocore assembles its own user agent anew for each call.
+            parameter_validation=False,
+            user_agent="user-management",
+        ),
+    )
+    # The way through a proxy is left to botocore.
+    if not get_environ_proxies(client.meta.endpoint_url):
+        trusted = session.get_config_variable("ca_bundle") or str(get_cert_path(verify=True))
+        connections = Connections(connect_timeout, read_timeout, trusted)
+        weakref.finalize(client, connections.close)
+        send = around(connections.send)
+
+        def answer(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+            return send(request)
+
+        client.meta.events.register("before-send.dynamodb", answer)
+    return cast("DynamoDBClient", client)
+
+
+def timeouts(budget: float) -> tuple[float, float]:
+    """Return the seconds for connecting and for reading of one attempt out of `budget`."""
+    return budget / 8, budget / 4
+
+
+class _Parser(JSONParser):
+    """Takes an answer as it comes: here, nothing but the shape of its JSON is ever used.
+
+    botocore walks every value of every item by the service's model only to build the same
+    dictionaries again, half of the CPU time of a Query. That matters for binary attributes alone.
+    """
+
+    def parse(self, response: Any, shape: Any) -> Any:  # noqa: ANN401 - botocore's own types
+        """Return the members of an answer; errors are read as botocore reads them."""
+        if response["status_code"] >= _REDIRECTS:
+            return super().parse(response, shape)
+        metadata = {"HTTPStatusCode": response["status_code"], "HTTPHeaders": response["headers"]}
+        body = response["body"]
+        try:
+            return msgspec.json.decode(body) | {"ResponseMetadata": metadata}
+        except msgspec.DecodeError:
+            # Of what is no JSON, botocore would make an answer without the members asked for.
+            raise IncompleteReadError(
+                actual_bytes=len(body), expected_bytes=len(body) + 1
+            ) from None
+
+
+class _Parsers(ResponseParserFactory):
+    """Hands out the one parser; see botocore's Session.register_component."""
+
+    _parser = _Parser()
+
+    def create_parser(self, protocol_name: str) -> _Parser:  # noqa: ARG002 - DynamoDB's is JSON
+        """Return the parser of answers."""
+        return self._parser

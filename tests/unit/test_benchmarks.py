@@ -1,0 +1,76 @@
+"""The measurements can be run: a tiny size of each section that needs nothing installed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import events, plot
+from benchmarks.bench import SMOKE, Bench
+from benchmarks.dynamodb_stub import PRODUCT_TABLE, running
+from benchmarks.measure import Contestant, side_by_side
+from benchmarks.money import run as work_out
+from benchmarks.report import Goal, Plot, Section, Table, text_of, write
+from chalicelib.storage import open_storage
+from chalicelib.storage.base import UserQuery
+
+
+def test_a_contestant_is_measured() -> None:
+    """The product answers every operation rightly, and some CPU time was spent."""
+    bench = Bench(SMOKE)
+    environment = {"STORAGE_URL": "memory:"}
+    product = {"product": Contestant("benchmarks.product", bench.python, environment)}
+    spent = side_by_side(product, ("get", "list", "invalid", "unknown", "create"), 1, 2)
+    assert all(times["product"] > 0 for times in spent.values())
+
+
+def test_a_wrong_answer_ends_the_measurement() -> None:
+    """What is answered wrongly is not measured."""
+    bench = Bench(SMOKE)
+    wrong = {"wrong": Contestant("benchmarks.peers.bare", bench.python)}
+    with pytest.raises((RuntimeError, BrokenPipeError)):
+        side_by_side(wrong, ("page", "nonsense"), 1, 1)
+
+
+def test_the_stub_holds_the_products_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Storage reads users out of the stub, over TLS that it trusts."""
+    with running() as aws:
+        for name, value in aws.items():
+            monkeypatch.setenv(name, value)
+        storage = open_storage(f"dynamodb://{PRODUCT_TABLE}")
+        page = storage.list_users(UserQuery(limit=25))
+        storage.close()
+    assert [user.email for user in page.things[:20]] == [user["email"] for user in events.PEOPLE]
+
+
+def test_the_document_has_what_was_measured(tmp_path: Path) -> None:
+    """Tables, goals and plots stand in the document, plots in files of their own."""
+    section = Section(
+        "Some path",
+        [
+            "Text.",
+            Table(["µs", "get"], [["ours", "1.0"]]),
+            [Goal("small", 0.5, 0.4), Goal("large", 0.5, 0.6)],
+            Plot("some", "Some <plot>", {"ours": 1.0, "theirs": 200.0}),
+        ],
+    )
+    write([section], "# Head\n", tmp_path / "performance.md")
+    text = (tmp_path / "performance.md").read_text()
+    assert text == f"# Head\n\n{text_of(section)}"
+    assert "| small | ≤ 0.5 | 0.40 | met |\n| large | ≤ 0.5 | 0.60 | **missed** |" in text
+    drawn = plot.bars("Some <plot>", {"ours": 1.0, "theirs": 200.0})
+    assert (tmp_path / "performance" / "some.svg").read_text() == drawn
+    assert "Some &lt;plot&gt;" in drawn
+
+
+def test_the_bill_names_every_size() -> None:
+    """Each operation is billed at each size of a function."""
+    bench = Bench(SMOKE, {"get": 500.0, "page": 900.0, "create": 800.0})
+    text = text_of(work_out(bench))
+    for operation in bench.cpu:
+        assert all(f"| {operation}, {size} MB |" in text for size in (128, 512, 1769))
+
+
+def test_an_event_can_be_sent() -> None:
+    """Events are what JSON can carry."""
+    assert json.loads(json.dumps(events.make("get")))["resource"] == "/users/{user_id}"
