@@ -143,9 +143,9 @@ class Settings:
         Raises SettingsError.
         """
         self.check_authentication()
-        checked = (self.storage_url, self.user_shards, self.cors_origins)
-        named = self._names("CURSOR_SECRET")
-        if checked and not named:
+        # Each is checked by being read.
+        _ = self.storage_url, self.user_shards, self.cors_origins
+        if not self._names("CURSOR_SECRET"):
             raise self._no_secret("CURSOR_SECRET")
 
     def check_authentication(self) -> None:
