@@ -33,7 +33,7 @@ _COPIED = {
 }
 # What Chalice itself adds to the package, or takes from requirements.txt.
 _COMPILED = ("chalice", "cryptography", "jwt", "msgspec")
-_CHALICE_PARTS = frozenset({"__init__.py", "app.py"})
+_CHALICE_PARTS = frozenset({"chalice/__init__.py", "chalice/app.py"})
 # The waiters, paginators and examples of a service are for other programs.
 _DESCRIPTION = re.compile(r"(service-2|endpoint-rule-set-1)\.json(\.gz)?")
 _METADATA = frozenset({"METADATA", "WHEEL", "top_level.txt"})
@@ -67,7 +67,7 @@ def _installed() -> Iterator[tuple[Path, Path]]:
         found = importlib.util.find_spec(module)
         packages = Path(str(found and found.origin)).parent.parent
         for source in _sources(packages, module):
-            if module != "chalice" or source.name in _CHALICE_PARTS:
+            if module != "chalice" or str(source.relative_to(packages)) in _CHALICE_PARTS:
                 yield packages, source
 
 

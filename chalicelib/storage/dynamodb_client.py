@@ -29,7 +29,9 @@ def make_client(
     `around` may put something between the client and what sends its requests, for tests.
     """
     connect_timeout, read_timeout = timeouts(budget)
-    session = botocore.session.Session()
+    # All but a few of the 120 handlers are for other services; of those few, none matters to these
+    # requests: they bring their own idempotency tokens, and carry no headers about retries.
+    session = botocore.session.Session(include_builtin_handlers=False)
     session.register_component("response_parser_factory", _Parsers())
     client: Any = session.create_client(
         "dynamodb",

@@ -76,6 +76,14 @@ def test_all_that_a_start_loads_has_its_bytecode(bundle: Path) -> None:
             assert compiled[8:16] == importlib.util.source_hash(opened.read(name)), name
 
 
+def test_there_is_no_bytecode_without_its_source(bundle: Path) -> None:
+    """What cannot be checked against a source is not in the package."""
+    held = names(bundle)
+    compiled = {name for name in held if name.endswith(".pyc")}
+    assert compiled
+    assert {importlib.util.source_from_cache(name) for name in compiled} <= held
+
+
 def test_botocore_is_trimmed(bundle: Path) -> None:
     """Of botocore's data there is what two services need, and Amazon's own certificates."""
     with zipfile.ZipFile(bundle) as opened:

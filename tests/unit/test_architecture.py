@@ -22,6 +22,7 @@ FLOORS = [
     {"chalicelib.auth", "chalicelib.bodies", "chalicelib.model", "chalicelib.settings"},
     {"chalicelib.problem_details"},
     {"chalicelib.problems", "chalicelib.currencies", "chalicelib.ids", "chalicelib.secrets"},
+    {"chalicelib.startup"},
 ]
 RULES = (
     "users",

@@ -1,0 +1,72 @@
+"""The packages whose starts are measured: the product's own, and without one of its tricks each."""
+
+import py_compile
+import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from importlib.util import cache_from_source
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.deploy.project import Project, succeeded
+
+_KEYS = "https://issuer.example/keys"
+
+
+@contextmanager
+def made() -> Iterator[Path]:
+    """Make and unzip the packages while the block runs; yields the folder that they are in.
+
+    They are "product", "plain" as Chalice alone makes it with boto3 in requirements.txt, and the
+    product without one trick each: "sources", "untrimmed", "collected" and "handlers".
+    """
+    with TemporaryDirectory() as folder:
+        packages = Path(folder)
+        product = packages / "product"
+        _package(product, vendored=True)
+        _package(packages / "plain", vendored=False)
+        no_bytecode = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(product, packages / "sources", ignore=no_bytecode)
+        shutil.copytree(product, packages / "untrimmed")
+        _untrim(packages / "untrimmed")
+        shutil.copytree(product, packages / "collected")
+        _change(packages / "collected/app.py", "with uncollected():", "if True:")
+        shutil.copytree(product, packages / "handlers")
+        client = packages / "handlers/chalicelib/storage/dynamodb_client.py"
+        _change(client, "include_builtin_handlers=False", "")
+        yield packages
+
+
+def _untrim(package: Path) -> None:
+    """Give a package botocore's data as it is."""
+    import botocore  # noqa: PLC0415 - beside what takes its place
+
+    whole = Path(botocore.__file__).parent
+    shutil.rmtree(package / "botocore/data")
+    shutil.copytree(whole / "data", package / "botocore/data")
+    shutil.copy(whole / "cacert.pem", package / "botocore")
+
+
+def _change(source: Path, old: str, new: str) -> None:
+    """Replace a part of a module, and its bytecode."""
+    text = source.read_text()
+    assert text.count(old) == 1, f"{source} has no such trick: {old}"
+    source.write_text(text.replace(old, new))
+    mode = py_compile.PycInvalidationMode.CHECKED_HASH
+    py_compile.compile(str(source), cache_from_source(str(source)), invalidation_mode=mode)
+
+
+def _package(target: Path, *, vendored: bool) -> None:
+    """Make the deployment package, as a person would, and unzip it."""
+    project = Project(target.with_name(f"{target.name}-project"))
+    project.configure("prod", AUTH_ISSUER="bench", AUTH_AUDIENCE="api", AUTH_JWKS_URL=_KEYS)
+    if not vendored:
+        (project.folder / "deployment/vendor.py").write_text("def fill(root):\n    pass\n")
+        with (project.folder / "requirements.txt").open("a") as requirements:
+            requirements.write(f"boto3=={version('boto3')}\n")
+    done = project.chalice("package", "--stage", "prod", "out", AWS_DEFAULT_REGION="us-east-1")
+    succeeded(done)
+    with zipfile.ZipFile(project.folder / "out" / "deployment.zip") as package:
+        package.extractall(target)
