@@ -1,99 +1,112 @@
-"""Under load: `chalice local` held at what it can take, by a loader that is bounded in all ways."""
+"""Under load: the local server and the deployed API, each held at what it can take."""
 
-import http.client
-import json
-import secrets
-import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import monotonic, perf_counter
+from typing import NamedTuple
+
+import psutil
 
 from benchmarks.bench import Bench
-from benchmarks.report import Section, Table
-from tests.e2e.server import Server, running
+from benchmarks.loader import CLIENTS, hold
+from benchmarks.report import Goal, Section, Table
+from localdev.engines import Missing
+from tests.deploy.cloud import emulated_cloud
+from tests.deploy.deployed import AUTH_PARAMETER, AUTHENTICATION, bearer
+from tests.deploy.project import Project, succeeded
+from tests.e2e.server import running
+from tests.issuer import SECRET
 
-_CLIENTS = 4
-# One request in ten creates a user, the others read one.
-_READS_PER_WRITE = 9
-_MOST_REQUESTS = 1_000_000
-_JSON = {"Content-Type": "application/json"}
 _WARMING = 0.2
 _TEXT = """\
-`chalice local` on SQLite, held for {seconds:g} s by {clients} clients on the loopback interface,
-each with one request at a time and one in ten a creation. The loader shares the machine's
-processors with the server, so this is a floor."""
+Held for {seconds:g} s each by {clients} clients on the loopback interface, each with one request at
+a time and one in ten a creation: `chalice local` on SQLite, and the API that `make deploy` made on
+an emulated AWS, with its authorizer, its functions in processes of their own, and its table. The
+loader shares the machine's processors with the servers, and the emulator is no measure of AWS's
+own speed: so these are floors. Memory is that of the processes that run the product's code."""
+_NOTHING = (
+    "The emulated AWS is not installed, so it was not measured: `make emulators` installs it."
+)
+
+
+class Served(NamedTuple):
+    """A running API: its address, the headers that requests need, and the processes that are it."""
+
+    url: str
+    headers: Mapping[str, str]
+    processes: Callable[[], list[psutil.Process]]
 
 
 def run(bench: Bench) -> Section:
-    """Hold the local server under load."""
-    seconds = bench.size.seconds
-    with TemporaryDirectory() as folder, running(Path(folder)) as server:
-        # The server's caches and pools fill first.
-        _hold(server, seconds * _WARMING)
-        before = _resident(server)
-        clients = _hold(server, seconds)
-        after = _resident(server)
-    times = sorted(time for client in clients for time in client.times)
-    errors = sum(client.errors for client in clients)
+    """Hold both under load."""
+    measured = {"chalice local": _held(_local(), bench.size.seconds)}
+    text = _TEXT.format(seconds=bench.size.seconds, clients=CLIENTS)
+    try:
+        measured["deployed, emulated"] = _held(_deployed(), bench.size.seconds)
+    except Missing:
+        text += f" {_NOTHING}"
     rows = [
-        ["requests a second", f"{len(times) / seconds:,.0f}"],
-        *([f"p{part}, ms", f"{_part(times, part) * 1000:.2f}"] for part in (50, 95, 99)),
-        ["errors", str(errors)],
-        ["memory before, MB", f"{before / 1024:.0f}"],
-        ["memory after, MB", f"{after / 1024:.0f}"],
+        [name, *(f"{row[name]:,.{digits}f}" for row in measured.values())] for name, digits in _ROWS
     ]
-    text = _TEXT.format(seconds=seconds, clients=_CLIENTS)
-    return Section("Under load", [text, Table(["chalice local", ""], rows)])
+    goals = [
+        Goal(f"{name}: {what}", limit, row[of] / row.get(to, 1))
+        for name, row in measured.items()
+        for what, limit, of, to in (
+            ("errors", 0, "errors", ""),
+            ("memory, to before", 1.1, "memory after, MB", "memory before, MB"),
+        )
+    ]
+    return Section("Under load", [text, Table(["", *measured], rows), goals])
 
 
-class _Client(threading.Thread):
-    """Sends one request after the other until the time is over."""
-
-    def __init__(self, port: int, seconds: float) -> None:
-        super().__init__(daemon=True)
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        self._end = monotonic() + seconds
-        self.times: list[float] = []
-        self.errors = 0
-
-    def run(self) -> None:
-        """Send requests."""
-        path = self._create()
-        while monotonic() < self._end and len(self.times) < _MOST_REQUESTS:
-            for _ in range(_READS_PER_WRITE):
-                self._ask("GET", path, None, 200)
-            self._create()
-        self._connection.close()
-
-    def _create(self) -> str:
-        email = f"{secrets.token_hex(12)}@example.com"
-        body = json.dumps({"name": "Ann Example", "email": email})
-        return f"/users/{json.loads(self._ask('POST', '/users', body, 201))['user_id']}"
-
-    def _ask(self, method: str, path: str, body: str | None, expected: int) -> bytes:
-        started = perf_counter()
-        self._connection.request(method, path, body, _JSON if body else {})
-        answer = self._connection.getresponse()
-        content = answer.read()
-        self.times.append(perf_counter() - started)
-        self.errors += answer.status != expected
-        return content
+_ROWS = (
+    ("requests a second", 0),
+    ("p50, ms", 2),
+    ("p95, ms", 2),
+    ("p99, ms", 2),
+    ("errors", 0),
+    ("memory before, MB", 0),
+    ("memory after, MB", 0),
+)
 
 
-def _hold(server: Server, seconds: float) -> list[_Client]:
-    clients = [_Client(server.port, seconds) for _ in range(_CLIENTS)]
-    for client in clients:
-        client.start()
-    for client in clients:
-        client.join()
-    return clients
+def _held(running_api: AbstractContextManager[Served], seconds: float) -> dict[str, float]:
+    with running_api as api:
+        # Caches, pools and processes fill first.
+        hold(api.url, api.headers, seconds * _WARMING)
+        before = _resident(api)
+        held = hold(api.url, api.headers, seconds)
+        after = _resident(api)
+    return {
+        "requests a second": len(held.times) / seconds,
+        **{f"p{percent}, ms": held.part(percent) * 1000 for percent in (50, 95, 99)},
+        "errors": held.errors,
+        "memory before, MB": before,
+        "memory after, MB": after,
+    }
 
 
-def _part(times: list[float], percent: int) -> float:
-    return times[min(len(times) - 1, len(times) * percent // 100)]
+@contextmanager
+def _local() -> Iterator[Served]:
+    with TemporaryDirectory() as folder, running(Path(folder)) as server:
+        yield Served(server.url, {}, lambda: [psutil.Process(server.process.pid)])
 
 
-def _resident(server: Server) -> int:
-    """Return the memory that the server holds, in KB."""
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0])
+@contextmanager
+def _deployed() -> Iterator[Served]:
+    """Deploy a stage, as a person would; the functions' processes are the emulator's children."""
+    with TemporaryDirectory() as folder, emulated_cloud() as cloud:
+        cloud.keep_secret(AUTH_PARAMETER, SECRET)
+        project = Project(Path(folder))
+        project.configure("dev", **AUTHENTICATION)
+        succeeded(project.deployment("deploy", "dev", **cloud.variables))
+        url = cloud.url(project.api_id("dev"), "dev")
+        token = bearer("boss", roles=["admin"])
+        [emulator] = psutil.Process().children()
+        yield Served(url, {"Authorization": f"Bearer {token}"}, emulator.children)
+
+
+def _resident(api: Served) -> float:
+    """Return the memory that the API's processes hold, in MB."""
+    return float(sum(process.memory_info().rss for process in api.processes()) / 2**20)

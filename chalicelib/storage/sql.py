@@ -22,6 +22,7 @@ from sqlalchemy import (
     exists,
     insert,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -280,15 +281,24 @@ def _is_order(user_id: str, order_id: str) -> ColumnElement[bool]:
 
 def _part(listed: Select[Any], table: Table, key: ColumnElement[str], query: Query) -> Select[Any]:
     """Narrow a list to one more than the part that `query` asks for."""
-    if query.after is not None:
-        listed = listed.where(key > query.after if query.ascending else key < query.after)
-    if query.from_id is not None:
-        listed = listed.where(key >= query.from_id)
-    if query.to_id is not None:
-        listed = listed.where(key < query.to_id)
-    if query.status is not None:
-        listed = listed.where(table.c.status == query.status)
-    return listed.order_by(key if query.ascending else key.desc()).limit(query.limit + 1)
+    # A status is asked for as a range of the index by status. With an equality PostgreSQL could
+    # also go by the primary key, and would, past any number of rows with other statuses, which it
+    # takes for evenly spread.
+    order = [key] if query.status is None else [table.c.status, key]
+    fixed = () if query.status is None else (query.status,)
+    # One bound on each side, the closer one: SQLite seeks by no more.
+    after = (query.after or "", True) if query.ascending else ("", True)
+    first, is_beyond = max((query.from_id or "", False), after)
+    ends = (query.to_id, None if query.ascending else query.after)
+    last = min((end for end in ends if end is not None), default=None)
+    row, place = tuple_(*order), tuple_(*fixed, first)
+    listed = listed.where(row > place if is_beyond else row >= place)
+    if last is not None:
+        listed = listed.where(row < tuple_(*fixed, last))
+    elif query.status is not None:
+        listed = listed.where(table.c.status <= query.status)
+    ordered = order if query.ascending else [column.desc() for column in order]
+    return listed.order_by(*ordered).limit(query.limit + 1)
 
 
 def _page(things: list[Result], query: Query, key: Callable[[Result], str]) -> Page[Result]:

@@ -56,15 +56,22 @@ class Cloud:
 
 @contextmanager
 def running_cloud() -> Iterator[Cloud]:
-    """Run an emulated AWS while the block runs."""
-    program = Path(__file__).parent / "emulated_aws.py"
-    root = environment("")
-    keys = {name: root[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    """Run an emulated AWS while the block runs; skip the test where it is not installed."""
     try:
-        with (
-            ministack((program,), AUTH="true", **keys) as endpoint,
-            closing(Cloud(endpoint)) as cloud,
-        ):
+        with emulated_cloud() as cloud:
             yield cloud
     except Missing as reason:
         missing(str(reason))
+
+
+@contextmanager
+def emulated_cloud() -> Iterator[Cloud]:
+    """Run an emulated AWS while the block runs. Raises Missing."""
+    program = Path(__file__).parent / "emulated_aws.py"
+    root = environment("")
+    keys = {name: root[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    with (
+        ministack((program,), AUTH="true", **keys) as endpoint,
+        closing(Cloud(endpoint)) as cloud,
+    ):
+        yield cloud

@@ -83,6 +83,12 @@ class Project:
             timeout=600,
         )
 
+    def api_id(self, stage: str) -> str:
+        """Return the id of the API that `make deploy` made for the stage."""
+        state = json.loads((self.folder / f".chalice/deployed/{stage}.json").read_text())
+        [api] = [entry for entry in state["resources"] if entry["name"] == "rest_api"]
+        return str(api["rest_api_id"])
+
     def chalice(self, *arguments: str | Path, **v: str) -> subprocess.CompletedProcess[str]:
         """Run one of Chalice's commands."""
         main = "import sys; from chalice.cli import main; sys.exit(main())"

@@ -1,6 +1,5 @@
 """`make deploy` and `make delete` on an emulated AWS that enforces IAM."""
 
-import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -31,22 +30,15 @@ def project(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = Project(tmp_path_factory.mktemp("deploy"))
     made.configure("dev", **AUTHENTICATION)
     printed = succeeded(made.deployment("deploy", "dev", **cloud.variables))
-    assert f"curl https://{api_of(made)}.execute-api" in printed
+    assert f"curl https://{made.api_id('dev')}.execute-api" in printed
     return made
 
 
 @pytest.fixture(scope="module")
 def api(cloud: Cloud, project: Project) -> Iterator[Deployed]:
     """Return the deployed API."""
-    with closing(Deployed(cloud, api_of(project), "dev", NAME)) as deployed:
+    with closing(Deployed(cloud, project.api_id("dev"), "dev", NAME)) as deployed:
         yield deployed
-
-
-def api_of(project: Project) -> str:
-    """Return the id of the API that Chalice made."""
-    state = json.loads((project.folder / ".chalice/deployed/dev.json").read_text())
-    [api] = [entry for entry in state["resources"] if entry["name"] == "rest_api"]
-    return str(api["rest_api_id"])
 
 
 def actions(cloud: Cloud) -> dict[str, list[str]]:
@@ -85,14 +77,14 @@ class TestDeployed(DeployedSuite):
 
 def test_deploying_again_updates(cloud: Cloud, project: Project, api: Deployed) -> None:
     """A second deployment changes the API in place, and keeps its data and its role narrow."""
-    before = api_of(project)
+    before = project.api_id("dev")
     user = api.user()
     settings = project.folder / "chalicelib" / "answers.py"
     settings.write_text(settings.read_text() + "\n# Changed.\n")
 
     succeeded(project.deployment("deploy", "dev", **cloud.variables))
 
-    assert api_of(project) == before
+    assert project.api_id("dev") == before
     assert len(cloud.client("apigateway").get_rest_apis()["items"]) == 1
     assert len(cloud.client("lambda").list_functions()["Functions"]) == 10
     assert api.call("GET", f"/users/{user}").status_code == 200

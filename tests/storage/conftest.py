@@ -63,7 +63,7 @@ def new_storage(
                 return _open(stack, f"sqlite:///{tmp_path}/{secrets.token_hex(8)}.db")
             if engine == "postgresql":
                 url = url_of(engines, engine)
-                _empty(url)
+                empty(url)
                 return _open(stack, url)
             for name, value in environment(url_of(engines, engine)).items():
                 monkeypatch.setenv(name, value)
@@ -119,7 +119,8 @@ def _open(stack: contextlib.ExitStack, url: str) -> Storage:
     return storage
 
 
-def _empty(url: str) -> None:
+def empty(url: str) -> None:
+    """Make the tables of the database at `url`, without rows."""
     database = create_engine(url)
     METADATA.create_all(database)
     with database.begin() as connection:
