@@ -1,6 +1,9 @@
-"""The measurements can be run: a tiny size of each section that needs nothing installed."""
+"""The measurements can be run, and what they count rather than time holds at a tiny size too."""
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,11 +11,18 @@ import pytest
 from benchmarks import events, plot
 from benchmarks.bench import SMOKE, Bench
 from benchmarks.dynamodb_stub import PRODUCT_TABLE, running
-from benchmarks.measure import Contestant, side_by_side
+from benchmarks.measure import ROOT, Contestant, side_by_side
 from benchmarks.money import run as work_out
 from benchmarks.report import Goal, Plot, Section, Table, text_of, write
 from chalicelib.storage import open_storage
 from chalicelib.storage.base import UserQuery
+from tests.deploy.needs import missing
+
+# Goals that no clock decides, so that they hold at any size and on any machine.
+COUNTED = re.compile(
+    r"^\| ([^|]*\b(?:steps|rows|units|errors)\b[^|]*) \| ≤ [^|]+\|[^|]+\| (.+) \|$", re.MULTILINE
+)
+SECTIONS = 7
 
 
 def test_a_contestant_is_measured() -> None:
@@ -74,3 +84,21 @@ def test_the_bill_names_every_size() -> None:
 def test_an_event_can_be_sent() -> None:
     """Events are what JSON can carry."""
     assert json.loads(json.dumps(events.make("get")))["resource"] == "/users/{user_id}"
+
+
+@pytest.mark.slow
+def test_everything_is_measured(tmp_path: Path) -> None:
+    """`make bench` measures beside all peers, on all engines and under load, and writes it down."""
+    document = tmp_path / "performance.md"
+    command = [sys.executable, "-m", "benchmarks", "--smoke", "--output", document]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    text = document.read_text()
+    if "not installed" in text:
+        missing("an emulator is not installed: run tests/install-emulators")
+    assert len(re.findall("^## ", text, re.MULTILINE)) == SECTIONS
+    for peer in ("Powertools", "FastAPI + Mangum", "Flask", "usual bundle", "boto3's client alone"):
+        assert f"| {peer}" in text
+    counted = dict(COUNTED.findall(text))
+    assert len(counted) == 5
+    assert set(counted.values()) == {"met"}
