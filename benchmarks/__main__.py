@@ -26,8 +26,9 @@ _HEAD = """\
 <!-- Written by `make bench`; every number here was printed by that run. -->
 
 Measured side by side in one run on {processor}, Python {python}, which ran other things besides: so
-times are CPU time of the measured process alone, medians of interleaved rounds. Ratios carry over
-to other machines, absolute numbers do not. Lower is better everywhere.
+times are CPU time of the measured process alone, medians of interleaved rounds, and ratios are
+medians of what the same rounds say. Ratios carry over to other machines, absolute numbers do not.
+Lower is better everywhere.
 """
 
 

@@ -1,8 +1,8 @@
-"""What the measurements share: how much is measured, with what, and what later ones go by."""
+"""What the measurements share: how much is measured, and with what."""
 
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -37,16 +37,15 @@ class Size(NamedTuple):
     seconds: float
 
 
-FULL = Size(21, 300, 60, 15, (100, 10_000, 1_000_000), 10_000, (100, 10_000, 100_000), 60)
+FULL = Size(31, 300, 60, 31, (100, 10_000, 1_000_000), 10_000, (100, 10_000, 100_000), 60)
 SMOKE = Size(1, 5, 3, 0, (100, 200), 100, (100, 200), 0.3)
 
 
 @dataclass
 class Bench:
-    """One run of the measurements; `cpu` is microseconds by operation on DynamoDB."""
+    """One run of the measurements."""
 
     size: Size
-    cpu: dict[str, float] = field(default_factory=dict)
 
     @property
     def python(self) -> Path:

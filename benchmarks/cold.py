@@ -63,18 +63,21 @@ def run(bench: Bench) -> Section:
         spent = side_by_side(starts, bench.size.starts, folder)
     answered = {name: times.answered for name, times in spent.items()}
     limits = {_BOTO3: 0.85, _POWERTOOLS: 0.5, _FASTAPI: 0.5, _PLAIN: 0.4}
-    rows = [[name, f"{times.loaded:.0f}", f"{times.answered:.0f}"] for name, times in spent.items()]
-    bench.cpu["start"] = answered[PRODUCT] * 1000
+    rows = [[name, *(f"{part.median:.0f}" for part in times)] for name, times in spent.items()]
     return Section(
         "Cold start",
         [
             _TEXT,
             Table(["ms", "until loaded", "until answered"], rows),
             [
-                Goal(f"to {name}", limit, answered[PRODUCT] / answered[name])
+                Goal(f"to {name}", limit, answered[PRODUCT].to(answered[name]))
                 for name, limit in limits.items()
             ],
-            Plot("cold", "From nothing to the first answer, ms of CPU time", answered),
+            Plot(
+                "cold",
+                "From nothing to the first answer, ms of CPU time",
+                {name: times.median for name, times in answered.items()},
+            ),
             _PAYS,
         ],
     )

@@ -57,8 +57,7 @@ def run(bench: Bench) -> Section:
             rounds,
             count,
         )
-    bench.cpu.update({operation: spent[PRODUCT] for operation, spent in whole.items()})
-    ratios = {operation: spent[PRODUCT] / spent[_USUAL] for operation, spent in whole.items()}
+    ratios = {operation: spent[PRODUCT].to(spent[_USUAL]) for operation, spent in whole.items()}
     get, page = called["get"], called["page"]
     return Section(
         "DynamoDB path",
@@ -66,28 +65,35 @@ def run(bench: Bench) -> Section:
             _TEXT,
             Table(
                 ["µs", "get", "page of 25", "create"],
-                [[name, *(f"{whole[o][name]:.0f}" for o in requests)] for name in whole["get"]],
+                [
+                    [name, *(f"{whole[o][name].median:.0f}" for o in requests)]
+                    for name in whole["get"]
+                ],
             ),
             [
                 Goal("get, to the usual bundle", 0.65, ratios["get"]),
                 Goal("create, to the usual bundle", 0.65, ratios["create"]),
                 Goal("page of 25, to the usual bundle", 0.35, ratios["page"]),
             ],
-            Plot("dynamodb", "GET of one user from DynamoDB, µs of CPU time", whole["get"]),
+            Plot(
+                "dynamodb",
+                "GET of one user from DynamoDB, µs of CPU time",
+                {name: spent.median for name, spent in whole["get"].items()},
+            ),
             _CALLS,
             Table(
                 ["µs", "get", "page of 25"],
-                [[name, f"{get[name]:.0f}", f"{page[name]:.0f}"] for name in get],
+                [[name, *(f"{it[name].median:.0f}" for it in (get, page))] for name in get],
             ),
             [
-                Goal("get, to boto3", 0.75, get[PRODUCT] / get[_BOTO3]),
-                Goal("page of 25, to boto3", 0.4, page[PRODUCT] / page[_BOTO3]),
+                Goal("get, to boto3", 0.75, get[PRODUCT].to(get[_BOTO3])),
+                Goal("page of 25, to boto3", 0.4, page[PRODUCT].to(page[_BOTO3])),
             ],
             _DECISION.format(
-                get=get[_DOCUMENTS] / get[PRODUCT],
-                page=page[_DOCUMENTS] / page[PRODUCT],
-                limit=get[_LIMIT] / get[_BOTO3],
-                ours=get[PRODUCT] / get[_BOTO3],
+                get=get[_DOCUMENTS].to(get[PRODUCT]),
+                page=page[_DOCUMENTS].to(page[PRODUCT]),
+                limit=get[_LIMIT].to(get[_BOTO3]),
+                ours=get[PRODUCT].to(get[_BOTO3]),
             ),
         ],
     )

@@ -10,15 +10,27 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks import tls
-from benchmarks.events import PEOPLE
+from benchmarks.events import ORDER_ID, PEOPLE
 from benchmarks.measure import ROOT
-from chalicelib.model import User
-from chalicelib.storage.dynamodb_items import new_user_item
+from chalicelib.model import Item, Order, User
+from chalicelib.storage.dynamodb_items import new_order_item, new_user_item
 
 PRODUCT_TABLE = "product"
 USUAL_TABLE = "usual"
 DOCUMENT_TABLE = "documents"
 ROWS = 25
+_ORDER = Order(
+    order_id=ORDER_ID,
+    user_id=PEOPLE[0]["user_id"],
+    status="pending",
+    currency="EUR",
+    items=[Item(sku="TEA-250", quantity=2, unit_price=1250)],
+    total=2500,
+    metadata={"gift": "yes"},
+    created_at="2026-11-21T09:30:00.000Z",
+    updated_at="2026-11-21T09:30:00.000Z",
+    version=1,
+)
 
 
 @contextmanager
@@ -73,7 +85,14 @@ def _answers() -> dict[str, Any]:
             "Count": ROWS,
             "ScannedCount": ROWS,
         }
-    return answers
+    user, order = items[PRODUCT_TABLE][0], new_order_item(_ORDER)
+    orders = {"Items": [order] * ROWS, "Count": ROWS, "ScannedCount": ROWS}
+    return answers | {
+        f"{PRODUCT_TABLE}/UpdateItem": {"Attributes": user},
+        f"{PRODUCT_TABLE}/GetItem/ORDER": {"Item": order},
+        f"{PRODUCT_TABLE}/Query/ORDER": orders,
+        f"{PRODUCT_TABLE}/UpdateItem/ORDER": {"Attributes": order},
+    }
 
 
 def _wire(person: dict[str, Any]) -> dict[str, Any]:

@@ -35,17 +35,29 @@ CONTEXT = SimpleNamespace(
 
 SECRET = "a secret of the measurements, which signs tokens"  # noqa: S105 - protects nothing
 
+ORDER_ID = "ord_019a9d3c5b7e7f3a8c1d2e3f4a5b6c00"
+
+_EXPECTED = {
+    "create": {201},
+    "create-order": {201},
+    "delete": {204},
+    "invalid": {400, 422},
+    "unknown": {404},
+}
+_USER = {"user_id": _IDS[7]}
+_ORDER = {**_USER, "order_id": ORDER_ID}
+
 _numbers = count()
 
 
 def make(operation: str) -> Event:
-    """Return a fresh event of "create", "get", "list", "invalid", "unknown" or "page"."""
+    """Return a fresh event of an operation, such as "create", "get", "page" or "step-order"."""
     return _MAKERS[operation]()
 
 
 def expected(operation: str) -> set[int]:
     """Return the statuses that answer the operation rightly."""
-    return {"create": {201}, "invalid": {400, 422}, "unknown": {404}}.get(operation, {200})
+    return _EXPECTED.get(operation, {200})
 
 
 def _base64(octets: bytes) -> str:
@@ -78,7 +90,7 @@ def _invalid() -> Event:
 
 
 def _get() -> Event:
-    return _event("GET", "/users/{user_id}", {"user_id": _IDS[7]})
+    return _event("GET", "/users/{user_id}", _USER)
 
 
 def _list() -> Event:
@@ -93,6 +105,42 @@ def _unknown() -> Event:
     return _event("GET", "/{proxy+}", {"proxy": "people/7"})
 
 
+def _replace() -> Event:
+    body = {name: PEOPLE[0][name] for name in ("name", "email", "metadata")}
+    return _event("PUT", "/users/{user_id}", _USER, body=body)
+
+
+def _patch() -> Event:
+    return _event("PATCH", "/users/{user_id}", _USER, body={"metadata": {"team": None}})
+
+
+def _delete() -> Event:
+    return _event("DELETE", "/users/{user_id}", _USER)
+
+
+def _create_order() -> Event:
+    items = [{"sku": "TEA-250", "quantity": 2, "unit_price": 1250}]
+    body = {"currency": "EUR", "items": items, "metadata": {"gift": "yes"}}
+    return _event("POST", "/users/{user_id}/orders", _USER, body=body)
+
+
+def _get_order() -> Event:
+    return _event("GET", "/users/{user_id}/orders/{order_id}", _ORDER)
+
+
+def _list_orders() -> Event:
+    return _event("GET", "/users/{user_id}/orders", _USER, query={"limit": "25"})
+
+
+def _step_order() -> Event:
+    return _event("PATCH", "/users/{user_id}/orders/{order_id}", _ORDER, body={"status": "paid"})
+
+
+def _close_order() -> Event:
+    body = {"status": "cancelled"}
+    return _event("PATCH", "/users/{user_id}/orders/{order_id}", _ORDER, body=body)
+
+
 _MAKERS = {
     "create": _create,
     "get": _get,
@@ -100,6 +148,14 @@ _MAKERS = {
     "page": _page,
     "invalid": _invalid,
     "unknown": _unknown,
+    "replace": _replace,
+    "patch": _patch,
+    "delete": _delete,
+    "create-order": _create_order,
+    "get-order": _get_order,
+    "list-orders": _list_orders,
+    "step-order": _step_order,
+    "close-order": _close_order,
 }
 
 

@@ -1,8 +1,9 @@
 """Measuring side by side: a process for each contestant, their rounds interleaved.
 
 What is measured is the CPU time of the contestant's process, so that what else the machine does
-matters little; the rounds take turns, so that what still matters meets all of them; and medians
-are taken, so that single disturbances do not count.
+matters little; the rounds take turns, so that what still matters meets all of them; medians are
+taken, so that single disturbances do not count; and ratios are taken within a round, so that longer
+ones count for both sides.
 """
 
 import os
@@ -24,6 +25,21 @@ class Contestant(NamedTuple):
     module: str
     python: Path
     environment: Mapping[str, str] = {}
+
+
+class Rounds(tuple[float, ...]):
+    """What a contestant spent in each round."""
+
+    __slots__ = ()
+
+    @property
+    def median(self) -> float:
+        """The median of the rounds."""
+        return median(self)
+
+    def to(self, other: "Rounds") -> float:
+        """Return the ratio to what another contestant spent in the same rounds, their median."""
+        return median(mine / theirs for mine, theirs in zip(self, other, strict=True))
 
 
 class Worker:
@@ -61,20 +77,20 @@ def working(contestant: Contestant) -> Iterator[Worker]:
 
 def side_by_side(
     contestants: Mapping[str, Contestant], operations: Iterable[str], rounds: int, count: int
-) -> dict[str, dict[str, float]]:
-    """Return, by operation and contestant, the median CPU time of a request in microseconds."""
+) -> dict[str, dict[str, Rounds]]:
+    """Return, by operation and contestant, the CPU time of a request in microseconds."""
     with ExitStack() as stack:
         workers = {name: stack.enter_context(working(it)) for name, it in contestants.items()}
-        return {operation: _medians(workers, operation, rounds, count) for operation in operations}
+        return {operation: _in_turn(workers, operation, rounds, count) for operation in operations}
 
 
-def _medians(
+def _in_turn(
     workers: Mapping[str, Worker], operation: str, rounds: int, count: int
-) -> dict[str, float]:
+) -> dict[str, Rounds]:
     for worker in workers.values():
         worker.spend(operation, min(count, _WARMING))
     spent: dict[str, list[float]] = {name: [] for name in workers}
     for _ in range(rounds):
         for name, worker in workers.items():
             spent[name].append(worker.spend(operation, count))
-    return {name: median(times) for name, times in spent.items()}
+    return {name: Rounds(times) for name, times in spent.items()}

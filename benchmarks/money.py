@@ -2,9 +2,11 @@
 
 import math
 import re
+from typing import NamedTuple
 
-from benchmarks.bench import Bench
-from benchmarks.measure import ROOT
+from benchmarks import dynamodb_stub
+from benchmarks.bench import SETTINGS, Bench
+from benchmarks.measure import ROOT, Contestant, side_by_side
 from benchmarks.report import Section, Table
 
 # us-east-1, November 2026; prices of other regions and times differ.
@@ -16,28 +18,61 @@ _READ_UNITS, _WRITE_UNITS = 0.125, 0.625
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 _WHOLE = 1769
 _SIZES = (128, 256, 512, 1024, 1769)
-# What waiting for DynamoDB takes, and how many invocations are first ones: assumed.
-_WAITING = {"get": 3.0, "page": 5.0, "create": 9.0}
-_UNITS = {"get": "get a user", "page": "list 20 users", "create": "create a user"}
-_ROW = re.compile(
-    r"^\| (?P<name>[^|]+) \| done \|[^|]*\| (?P<reads>\d+) \| (?P<writes>\d+) ", re.MULTILINE
+_CHOSEN, _SMALLER, _LARGER = 512, 256, 1024
+# Milliseconds that waiting for one request to DynamoDB takes: assumed.
+_WAITING = {"GetItem": 3.0, "Query": 5.0, "UpdateItem": 5.0, "TransactWriteItems": 9.0}
+# The operations by their routes, with what docs/dynamodb.md calls them.
+_OPERATIONS = {
+    "create": ("POST /users", "create a user"),
+    "get": ("GET /users/{user_id}", "get a user"),
+    "page": ("GET /users", "list 20 users"),
+    "replace": ("PUT /users/{user_id}", "change a user"),
+    "patch": ("PATCH /users/{user_id}", "patch a user's metadata"),
+    "delete": ("DELETE /users/{user_id}", "delete a user"),
+    "create-order": ("POST …/orders", "create an order"),
+    "get-order": ("GET …/orders/{order_id}", "get an order"),
+    "list-orders": ("GET …/orders", "list 20 orders"),
+    "step-order": ("PATCH …/orders/{order_id}, a step", "step an order"),
+    "close-order": ("PATCH …/orders/{order_id}, the last step", "close an order"),
+}
+_COST = re.compile(
+    r"^\| (?P<name>[^|]+) \| done \| (?P<requests>[^|]+) \| (?P<reads>\d+) \| (?P<writes>\d+) ",
+    re.MULTILINE,
 )
 
 _TEXT = """\
 Dollars for a million requests: ${gateway} for API Gateway's REST API, ${invocations} for Lambda's
 invocations, ${gigabyte} for a GB-second on arm64, billed by the millisecond, ${reads} and ${writes}
 for a million read and write units of DynamoDB (units: docs/dynamodb.md). A function of {whole} MB
-has one processor like this machine's, a smaller one its share of it; waiting for DynamoDB is
-assumed to take {get:g} ms for a get, {page:g} for a page and {create:g} for a creation."""
+has one processor like this machine's, a smaller one its share of it. Waiting for DynamoDB is
+assumed to take {waiting}."""
+_TIMES = """\
+What a request takes in the function, in milliseconds, by the CPU time that was measured for it:"""
 _CHOICE = """\
-**`.chalice/config.json` uses 512 MB.** API Gateway and DynamoDB are the bill at every size. A
-smaller function would save a few cents of it and answer noticeably later; a larger one costs more
-than it gains."""
+**`.chalice/config.json` uses {chosen} MB.** API Gateway and DynamoDB are the bill at every size, so
+that the size is chosen by what it does for callers. {smaller} MB would save ${saved:.2f} of a
+million reads of a user's ${bill:.2f} and answer {slower:.1f} ms later; {larger} MB would cost
+${more:.2f} more for {faster:.1f} ms."""
+
+
+class _Bill(NamedTuple):
+    """One operation at one size: milliseconds in the function, dollars for a million requests."""
+
+    time: float
+    dollars: float
 
 
 def run(bench: Bench) -> Section:
-    """Work out the bill."""
-    units = {row["name"]: row for row in _ROW.finditer((ROOT / "docs/dynamodb.md").read_text())}
+    """Measure each operation, and work out the bill."""
+    with dynamodb_stub.running() as aws:
+        storage = {**aws, **SETTINGS, "STORAGE_URL": f"dynamodb://{dynamodb_stub.PRODUCT_TABLE}"}
+        product = {"": Contestant("benchmarks.product", bench.python, storage)}
+        spent = side_by_side(product, _OPERATIONS, bench.size.rounds, bench.size.dynamodb_requests)
+    costs = {row["name"]: row for row in _COST.finditer((ROOT / "docs/dynamodb.md").read_text())}
+    bills = {
+        route: {size: _bill(spent[name][""].median, costs[cost], size) for size in _SIZES}
+        for name, (route, cost) in _OPERATIONS.items()
+    }
     text = _TEXT.format(
         gateway=f"{_GATEWAY:.2f}",
         invocations=f"{_INVOCATIONS:.2f}",
@@ -45,17 +80,34 @@ def run(bench: Bench) -> Section:
         reads=_READ_UNITS,
         writes=_WRITE_UNITS,
         whole=_WHOLE,
-        **_WAITING,
+        waiting=", ".join(f"{time:g} ms ({name})" for name, time in _WAITING.items()),
     )
-    rows = []
-    for operation, waiting in _WAITING.items():
-        row = units[_UNITS[operation]]
-        capacity = int(row["reads"]) * _READ_UNITS + int(row["writes"]) * _WRITE_UNITS
-        for size in _SIZES:
-            spent = bench.cpu[operation] / 1000 * max(1, _WHOLE / size) + waiting
-            computing = math.ceil(spent) / 1000 * size / 1024 * _GIGABYTE_SECOND * 1_000_000
-            total = _GATEWAY + _INVOCATIONS + computing + capacity
-            numbers = (f"{n:.3f}" for n in (computing, capacity, total))
-            rows.append([f"{operation}, {size} MB", f"{spent:.1f}", *numbers])
-    header = ["operation, size", "ms", "Lambda $", "DynamoDB $", "in all $"]
-    return Section("Money", [text, Table(header, rows), _CHOICE])
+    read = bills[_OPERATIONS["get"][0]]
+    choice = _CHOICE.format(
+        chosen=_CHOSEN,
+        smaller=_SMALLER,
+        larger=_LARGER,
+        bill=read[_CHOSEN].dollars,
+        saved=read[_CHOSEN].dollars - read[_SMALLER].dollars,
+        slower=read[_SMALLER].time - read[_CHOSEN].time,
+        more=read[_LARGER].dollars - read[_CHOSEN].dollars,
+        faster=read[_CHOSEN].time - read[_LARGER].time,
+    )
+    sizes = [f"{size} MB" for size in _SIZES]
+    dollars = [
+        [route, *(f"{it.dollars:.3f}" for it in row.values())] for route, row in bills.items()
+    ]
+    times = [[route, *(f"{it.time:.1f}" for it in row.values())] for route, row in bills.items()]
+    return Section(
+        "Money",
+        [text, Table(["$", *sizes], dollars), _TIMES, Table(["ms", *sizes], times), choice],
+    )
+
+
+def _bill(cpu: float, cost: re.Match[str], size: int) -> _Bill:
+    """Return the bill of an operation that takes `cpu` microseconds of a whole processor."""
+    waiting = sum(_WAITING[request] for request in cost["requests"].split(", "))
+    time = cpu / 1000 * max(1, _WHOLE / size) + waiting
+    computing = math.ceil(time) / 1000 * size / 1024 * _GIGABYTE_SECOND * 1_000_000
+    units = int(cost["reads"]) * _READ_UNITS + int(cost["writes"]) * _WRITE_UNITS
+    return _Bill(time, _GATEWAY + _INVOCATIONS + computing + units)

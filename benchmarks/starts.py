@@ -5,11 +5,10 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
 from benchmarks import events
-from benchmarks.measure import ROOT
+from benchmarks.measure import ROOT, Rounds
 
 _SCRIPT = ROOT / "benchmarks" / "first_answer.py"
 
@@ -26,25 +25,25 @@ class Start(NamedTuple):
 class Spent(NamedTuple):
     """The CPU time, in milliseconds, until a module is loaded and until it has answered."""
 
-    loaded: float
-    answered: float
+    loaded: Rounds
+    answered: Rounds
 
 
 def side_by_side(starts: Mapping[str, Start], rounds: int, folder: Path) -> dict[str, Spent]:
-    """Return the medians of interleaved rounds, by contestant."""
+    """Return what interleaved rounds spent, by contestant."""
     event = folder / "event"
     event.write_text(repr(events.make("get")))
-    spent: dict[str, list[Spent]] = {name: [] for name in starts}
+    spent: dict[str, list[tuple[float, ...]]] = {name: [] for name in starts}
     for turn in range(rounds + 1):
         for name, start in starts.items():
             once = _spend(start, event)
             # The first round brings the files into the machine's memory.
             if turn or not rounds:
                 spent[name].append(once)
-    return {name: Spent(*map(median, zip(*times, strict=True))) for name, times in spent.items()}
+    return {name: Spent(*map(Rounds, zip(*times, strict=True))) for name, times in spent.items()}
 
 
-def _spend(start: Start, event: Path) -> Spent:
+def _spend(start: Start, event: Path) -> tuple[float, ...]:
     done = subprocess.run(
         # Without site-packages: all that is imported comes from the folders.
         [sys.executable, "-S", "-B", str(_SCRIPT), start.module, start.attribute, str(event)],
@@ -58,4 +57,4 @@ def _spend(start: Start, event: Path) -> Spent:
         text=True,
         cwd=event.parent,
     )
-    return Spent(*map(float, done.stdout.split()[-2:]))
+    return tuple(map(float, done.stdout.split()[-2:]))

@@ -1,7 +1,8 @@
 """DynamoDB's stand-in: answers over TLS, in a process of its own, at next to no cost.
 
 ``python -m benchmarks.stub <chain and key> <answers>``, where the answers are a JSON object from
-``<table>/<operation>`` to the body. It prints its port. A write is answered whatever its table is.
+``<table>/<operation>`` to the body; ``<table>/<operation>/ORDER`` is for keys of orders, and for
+queries that go by no index. It prints its port. Writes without an answer of their own get ``/``.
 """
 
 import json
@@ -12,6 +13,7 @@ import threading
 import zlib
 from io import BufferedRWPair
 from pathlib import Path
+from typing import Any
 
 _HEAD = (
     "HTTP/1.1 200 OK\r\nServer: Server\r\nDate: Sat, 21 Nov 2026 09:30:00 GMT\r\n"
@@ -65,9 +67,18 @@ def _answer(stream: BufferedRWPair, ready: dict[str, bytes]) -> bool:
             operation = value.decode().strip().rpartition(".")[2]
         elif name.lower() == b"content-length":
             length = int(value)
-    table = json.loads(stream.read(length)).get("TableName", "")
-    stream.write(ready.get(f"{table}/{operation}", ready["/"]))
+    request = json.loads(stream.read(length))
+    asked = f"{request.get('TableName', '')}/{operation}"
+    kind = f"{asked}/ORDER" if _is_of_orders(operation, request) else asked
+    stream.write(ready.get(kind) or ready.get(asked, ready["/"]))
     return True
+
+
+def _is_of_orders(operation: str, request: dict[str, Any]) -> bool:
+    if operation == "Query":
+        return "IndexName" not in request
+    key: str = request.get("Key", {}).get("SK", {}).get("S", "")
+    return key.startswith("ORDER#")
 
 
 if __name__ == "__main__":
