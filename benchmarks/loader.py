@@ -34,6 +34,8 @@ def hold(url: str, headers: Mapping[str, str], seconds: float) -> Held:
     for client in clients:
         client.join()
     times = sorted(time for client in clients for time in client.times)
+    if not times:
+        raise RuntimeError(f"{url} answered no request at all.")
     return Held(times, sum(client.errors for client in clients))
 
 
