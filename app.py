@@ -28,7 +28,6 @@ from chalicelib.problems import (
     UserSuspended,
 )
 from chalicelib.settings import Settings
-from chalicelib.startup import uncollected
 from chalicelib.storage import open_storage
 from chalicelib.storage.base import Storage
 from chalicelib.users import NewUser, UserCreated, UserPatch, UserReplacement, UserService
@@ -310,8 +309,7 @@ if settings().is_lambda:
     settings().check()
     if settings().needs_storage:
         # Lambda gives a function more of the processor while it starts than when it answers.
-        with uncollected():
-            storage().prepare()
+        storage().prepare()
 
 if settings().is_chalice_command:
     import localdev

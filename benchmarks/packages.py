@@ -10,6 +10,9 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import botocore.docs
+import urllib3.http2
+
 from tests.deploy.project import Project, succeeded
 
 _KEYS = "https://issuer.example/keys"
@@ -20,7 +23,7 @@ def made() -> Iterator[Path]:
     """Make and unzip the packages while the block runs; yields the folder that they are in.
 
     They are "product", "plain" as Chalice alone makes it with boto3 in requirements.txt, and the
-    product without one trick each: "sources", "untrimmed", "collected" and "handlers".
+    product without one trick each: "sources", "untrimmed", "whole" and "handlers".
     """
     with TemporaryDirectory() as folder:
         packages = Path(folder)
@@ -31,8 +34,8 @@ def made() -> Iterator[Path]:
         shutil.copytree(product, packages / "sources", ignore=no_bytecode)
         shutil.copytree(product, packages / "untrimmed")
         _untrim(packages / "untrimmed")
-        shutil.copytree(product, packages / "collected")
-        _change(packages / "collected/app.py", "with uncollected():", "if True:")
+        shutil.copytree(product, packages / "whole")
+        _complete(packages / "whole")
         shutil.copytree(product, packages / "handlers")
         client = packages / "handlers/chalicelib/storage/dynamodb_client.py"
         _change(client, "include_builtin_handlers=False", "")
@@ -41,12 +44,21 @@ def made() -> Iterator[Path]:
 
 def _untrim(package: Path) -> None:
     """Give a package botocore's data as it is."""
-    import botocore  # noqa: PLC0415 - beside what takes its place
-
     whole = Path(botocore.__file__).parent
     shutil.rmtree(package / "botocore/data")
     shutil.copytree(whole / "data", package / "botocore/data")
     shutil.copy(whole / "cacert.pem", package / "botocore")
+
+
+def _complete(package: Path) -> None:
+    """Give a package what is left out of botocore's and urllib3's modules."""
+    for part in (botocore.docs, urllib3.http2):
+        source = Path(str(part.__file__)).parent
+        target = package.joinpath(*part.__name__.split("."))
+        shutil.rmtree(target)
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        for module in target.rglob("*.py"):
+            _compile(module)
 
 
 def _change(source: Path, old: str, new: str) -> None:
@@ -54,6 +66,10 @@ def _change(source: Path, old: str, new: str) -> None:
     text = source.read_text()
     assert text.count(old) == 1, f"{source} has no such trick: {old}"
     source.write_text(text.replace(old, new))
+    _compile(source)
+
+
+def _compile(source: Path) -> None:
     mode = py_compile.PycInvalidationMode.CHECKED_HASH
     py_compile.compile(str(source), cache_from_source(str(source)), invalidation_mode=mode)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import events
-from benchmarks.measure import ROOT, Rounds
+from benchmarks.measure import ROOT, Rounds, shuffled
 
 _SCRIPT = ROOT / "benchmarks" / "first_answer.py"
 
@@ -35,8 +35,8 @@ def side_by_side(starts: Mapping[str, Start], rounds: int, folder: Path) -> dict
     event.write_text(repr(events.make("get")))
     spent: dict[str, list[tuple[float, ...]]] = {name: [] for name in starts}
     for turn in range(rounds + 1):
-        for name, start in starts.items():
-            once = _spend(start, event)
+        for name in shuffled(starts, turn):
+            once = _spend(starts[name], event)
             # The first round brings the files into the machine's memory.
             if turn or not rounds:
                 spent[name].append(once)

@@ -1,6 +1,7 @@
-"""botocore's data, without what two services in Amazon's own network never need.
+"""botocore, without what two services in Amazon's own network never need.
 
 Each start of a function reads these files anew; here they keep what the reading is for.
+docs/performance.md has what that saves.
 """
 
 import gzip
@@ -16,14 +17,42 @@ SERVICES = frozenset({"dynamodb", "ssm"})
 _AMAZONS = re.compile(r"^# Subject: .*\bO=(Amazon|Starfield Technologies)", re.MULTILINE)
 _END = "-----END CERTIFICATE-----\n"
 
+# What botocore's clients are documented with, and what gives urllib3 HTTP/2: thirty modules, most
+# of them Python's own, which each start would load for nothing that is ever called.
+_LEFT_OUT = {
+    "botocore/docs/__init__.py": '"""Left out of this package, but for what clients import."""\n',
+    "botocore/docs/docstring.py": '''"""Changed for this package: methods have no docstrings."""
 
-def trim(botocore: Path) -> None:
-    """Trim the copy of botocore in this folder."""
+
+def ClientMethodDocstring(**_):
+    """Return what stands in the place of a method's docstring."""
+
+
+PaginatorDocstring = WaiterDocstring = ClientMethodDocstring
+''',
+    "urllib3/http2/__init__.py": '"""Left out of this package, but for what clients import."""\n',
+}
+_KEPT = {"botocore/docs/utils.py", "urllib3/http2/probe.py"}
+
+
+def trim(folder: Path) -> None:
+    """Trim the copies of botocore and urllib3 in this folder."""
+    _leave_out(folder)
+    botocore = folder / "botocore"
     certificates = botocore / "cacert.pem"
     certificates.write_text(_amazons_certificates(certificates.read_text()))
     _rewrite(botocore / "data" / "endpoints.json", _endpoints)
     for model in sorted(botocore.glob("data/*/*/service-2.json*")):
         _rewrite(model, _undocumented)
+
+
+def _leave_out(folder: Path) -> None:
+    for source in [*folder.glob("botocore/docs/**/*.py"), *folder.glob("urllib3/http2/*.py")]:
+        place = str(source.relative_to(folder))
+        if place in _LEFT_OUT:
+            source.write_text(_LEFT_OUT[place])
+        elif place not in _KEPT:
+            source.unlink()
 
 
 def _amazons_certificates(bundle: str) -> str:

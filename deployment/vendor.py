@@ -52,7 +52,7 @@ def fill(root: Path) -> None:
     shutil.rmtree(vendor, ignore_errors=True)
     for name in _COPIED.values():
         _copy(name, vendor)
-    trim(vendor / "botocore")
+    trim(vendor)
     sources = [
         *((vendor, source) for module in _COPIED for source in _sources(vendor, module)),
         *_installed(),

@@ -2,6 +2,8 @@
 
 import importlib.util
 import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -94,6 +96,27 @@ def test_botocore_is_trimmed(bundle: Path) -> None:
     subjects = re.findall("^# Subject: (.*)", certificates, re.MULTILINE)
     assert len(subjects) == certificates.count("BEGIN CERTIFICATE") >= 5
     assert all("Amazon" in subject or "Starfield" in subject for subject in subjects)
+
+
+def test_a_start_loads_nothing_that_is_never_called(bundle: Path, tmp_path: Path) -> None:
+    """A client is made from the package alone, without documentation, HTTP/2 and their modules."""
+    with zipfile.ZipFile(bundle) as opened:
+        opened.extractall(tmp_path)
+    code = """if True:
+        import sys
+        from chalicelib.storage.dynamodb_client import make_client
+        print(make_client(8).get_item.__doc__, *sys.modules)
+    """
+    aws = {"AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": str(tmp_path)}
+    # Without what is installed here.
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], env=aws, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    docstring, *modules = done.stdout.split()
+    assert docstring == "None"
+    assert "urllib3.http2" in modules
+    assert not {"botocore.docs.service", "html.parser", "importlib.metadata"} & set(modules)
 
 
 def test_the_package_is_the_same_twice(bundle: Path, tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ FLOORS = [
     {"chalicelib.auth", "chalicelib.bodies", "chalicelib.model", "chalicelib.settings"},
     {"chalicelib.problem_details"},
     {"chalicelib.problems", "chalicelib.currencies", "chalicelib.ids", "chalicelib.secrets"},
-    {"chalicelib.startup"},
 ]
 RULES = (
     "users",
