@@ -24,8 +24,8 @@ folder that the build fills (`deployment/vendor.py`), and a client without the h
 services (`chalicelib/storage/dynamodb_client.py`). What did not, when it was tried, or so little
 that it is not worth its lines: leaving out the operations of DynamoDB that are never called,
 bytecode without docstrings, bytecode that is not checked against its source, and a garbage
-collector that rests during the start. Nearly all is spent before the first event, where Lambda gives a
-function its processor whole: that is why the client is made there."""
+collector that rests during the start. Nearly all is spent before the first event, where Lambda
+gives a function its processor whole: that is why the client is made there."""
 
 
 def run(bench: Bench) -> Section:

@@ -20,9 +20,10 @@ from localdev.engines import Engines
 _TEXT = """\
 The same acts on {few:,} and on up to {many:,} users, one of whom has up to {orders:,} orders:
 milliseconds of an act by the clock, medians of interleaved rounds; then what it reads, as the
-database itself counts it, and the plan at {many:,}. PostgreSQL counts rows, and reads a table whole
-that is small enough; SQLite counts the steps of its virtual machine, about a dozen for each row of
-a page. `tests/storage/test_query_plans.py` reads the plans: every query goes by an index."""
+database itself counts it, and the plan at {many:,}. The oldest quarter of users and orders has the
+status that is asked for, behind all the others. PostgreSQL counts rows, and reads a table whole
+that is small enough; SQLite counts the steps of its virtual machine, 15 to 25 for each row of a
+page. `tests/storage/test_query_plans.py` reads the plans: every query goes by an index."""
 _UNITS = {"SQLite": "steps", "PostgreSQL": "rows"}
 _PAGE = 20
 _REPEATED = 20
