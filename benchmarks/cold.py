@@ -65,12 +65,19 @@ def run(bench: Bench) -> Section:
         spent = side_by_side(starts, bench.size.starts, folder)
     answered = {name: times.answered for name, times in spent.items()}
     limits = {_BOTO3: 0.85, _POWERTOOLS: 0.5, _FASTAPI: 0.5, _PLAIN: 0.4}
-    rows = [[name, *(f"{part.median:.0f}" for part in times)] for name, times in spent.items()]
+    rows = [
+        [
+            name,
+            *(f"{part.median:.0f}" for part in times),
+            f"{times.answered.to(answered[PRODUCT]):.2f}",
+        ]
+        for name, times in spent.items()
+    ]
     return Section(
         "Cold start",
         [
             _TEXT,
-            Table(["ms", "until loaded", "until answered"], rows),
+            Table(["ms", "until loaded", "until answered", "to this API's package"], rows),
             [
                 Goal(f"to {name}", limit, answered[PRODUCT].to(answered[name]))
                 for name, limit in limits.items()
