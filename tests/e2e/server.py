@@ -70,6 +70,9 @@ def running_command(
 ) -> Iterator[Server]:
     """Run a command that serves on `port` until the block ends."""
     log = logs / f"server-{port}.log"
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's job in the background ignores it, and so would the server, unlike a user's.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
