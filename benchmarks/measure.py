@@ -88,8 +88,8 @@ def side_by_side(
 def shuffled(names: Iterable[str], turn: int) -> list[str]:
     """Return the names in an order of the round's own, the same in each run.
 
-    Whoever always followed the same contestant would find the processor's caches as that one
-    leaves them: a tenth of a cold start.
+    So nobody always follows the same contestant, and finds the processor's caches as that one
+    leaves them.
     """
     order = list(names)
     Random(turn).shuffle(order)  # noqa: S311 - no secret
