@@ -11,7 +11,7 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from chalicelib.problems import KeyReused
+from chalicelib.problems import CreationUndone, KeyReused
 from chalicelib.storage.base import IdempotencyRecord
 
 LIFETIME = 24 * 60 * 60
@@ -66,10 +66,13 @@ def answer_of(
 ) -> Created[Thing]:
     """Return what the client gets: the new answer, or that of the `earlier` record.
 
-    Raises KeyReused when the earlier record belongs to another request.
+    Raises CreationUndone when what the earlier request created has been deleted, and KeyReused
+    when the earlier record belongs to another request.
     """
     if record is None or earlier is None:
         return answer
+    if earlier.is_undone:
+        raise CreationUndone
     if earlier.digest != record.digest:
         raise KeyReused
     return Created(earlier.location, earlier.body, replayed=True)

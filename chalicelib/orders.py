@@ -88,7 +88,10 @@ class OrderService:
         self._new_id = new_id
 
     def create(self, user_id: str, new: NewOrder, key: IdempotencyKey | None) -> Created[Order]:
-        """Create an order. Raises Invalid, UserNotFound, UserSuspended, KeyReused."""
+        """Create an order.
+
+        Raises Invalid, UserNotFound, UserSuspended, CreationUndone, KeyReused.
+        """
         now = self._now()
         order = Order(
             order_id=self._new_id(ids.ORDER_PREFIX, now),

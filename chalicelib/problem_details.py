@@ -8,6 +8,7 @@ from chalicelib.problems import (
     BadRequest,
     Conflict,
     ContentTooLarge,
+    CreationUndone,
     EmailTaken,
     FieldError,
     Forbidden,
@@ -136,6 +137,13 @@ KINDS: dict[type[BaseException], Kind] = {
         "Illegal transition",
         "An order goes from pending to paid, shipped and delivered, and can be cancelled while it"
         " is pending or paid. The detail names the steps that are open now.",
+    ),
+    CreationUndone: Kind(
+        "creation-undone",
+        410,
+        "Creation undone",
+        "An Idempotency-Key creates once. What this one created has been deleted, and its first"
+        " answer with it, so the request is neither repeated nor replayed.",
     ),
     VersionMismatch: Kind(
         "version-mismatch",

@@ -17,6 +17,7 @@ Problem
 │   ├── UserSuspended
 │   ├── UserHasOpenOrders
 │   └── IllegalTransition
+├── CreationUndone              what the Idempotency-Key created has been deleted
 ├── VersionMismatch
 ├── ContentTooLarge
 ├── UnsupportedMediaType
@@ -188,6 +189,15 @@ class IllegalTransition(Conflict):
         steps = " or ".join(f"'{step}'" for step in allowed)
         rest = f"it can become {steps}" if steps else "no step leads on from there"
         super().__init__(f"The order is '{current}': {rest}.")
+
+
+class CreationUndone(Problem):
+    """The Idempotency-Key created something that has been deleted since; nothing is created."""
+
+    detail = (
+        "What this Idempotency-Key created has been deleted since, so nothing was created now; to"
+        " create it anew, send a new key."
+    )
 
 
 class VersionMismatch(Problem):

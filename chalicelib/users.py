@@ -80,7 +80,7 @@ class UserService:
         self._new_id = new_id
 
     def create(self, new: NewUser, key: IdempotencyKey | None) -> Created[UserCreated]:
-        """Create a user. Raises EmailTaken, KeyReused."""
+        """Create a user. Raises EmailTaken, CreationUndone, KeyReused."""
         now = self._now()
         user = User(
             user_id=self._new_id(ids.USER_PREFIX, now),
@@ -146,7 +146,7 @@ class UserService:
 
     def delete(self, user_id: str, versions: Versions) -> None:
         """Erase a user. Raises UserNotFound, VersionMismatch, UserHasOpenOrders."""
-        self._storage.delete_user(user_id, versions)
+        self._storage.delete_user(user_id, versions, self._now() // 1000)
 
     def list(self, query: UserListQuery) -> UserList:
         """Return a page of users. Raises InvalidCursor."""

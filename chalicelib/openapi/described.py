@@ -12,6 +12,7 @@ from chalicelib.model import Order, User
 from chalicelib.problem_details import KINDS, Kind
 from chalicelib.problems import (
     ContentTooLarge,
+    CreationUndone,
     Forbidden,
     Invalid,
     InvalidCursor,
@@ -32,7 +33,7 @@ _BY_PARAMETER: dict[str, tuple[type[Exception], ...]] = {
     "body": (MalformedJSON, ContentTooLarge, UnsupportedMediaType, Invalid),
     "query": (InvalidParameter,),
     "versions": (InvalidParameter, VersionMismatch),
-    "key": (InvalidParameter, KeyReused),
+    "key": (InvalidParameter, CreationUndone, KeyReused),
 }
 _BY_ADMISSION: dict[Admits, tuple[type[Exception], ...]] = {
     Admits.EVERYBODY: (),

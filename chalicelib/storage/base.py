@@ -17,7 +17,9 @@ class IdempotencyRecord(Struct, frozen=True):
     """The first answer to a keyed request, kept for replays.
 
     `key` is unique to its caller, `digest` stands for the request, `expires_at` is in seconds
-    since the Unix epoch: from then on the record counts as absent.
+    since the Unix epoch: from then on the record counts as absent. Once what was created has been
+    deleted, the record is a tombstone: only the key and its end are left, so that the key stays
+    spent without keeping anything of what was deleted.
     """
 
     key: str
@@ -25,6 +27,15 @@ class IdempotencyRecord(Struct, frozen=True):
     location: str
     body: str
     expires_at: int
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether what was created has been deleted since."""
+        return not self.digest
+
+    def undone(self) -> "IdempotencyRecord":
+        """Return the tombstone of this record."""
+        return IdempotencyRecord(self.key, "", "", "", self.expires_at)
 
 
 class Query(Struct, frozen=True, kw_only=True):
@@ -76,9 +87,11 @@ class Storage(Protocol):
         Raises UserNotFound, VersionMismatch, TooManyPairs, EmailTaken, in this order.
         """
 
-    def delete_user(self, user_id: str, versions: Versions) -> None:
-        """Erase a user, its e-mail's claim and the record of its creation; its orders stay.
+    def delete_user(self, user_id: str, versions: Versions, now: int) -> None:
+        """Erase a user and its e-mail's claim; its orders stay.
 
+        The record of its creation becomes a tombstone in the same act. `now` is in seconds since
+        the Unix epoch.
         Raises UserNotFound, VersionMismatch, UserHasOpenOrders, in this order.
         """
 

@@ -98,7 +98,7 @@ class DynamoDBStorage:
         except Refused:
             raise EmailTaken from None
 
-    def delete_user(self, user_id: str, versions: Versions) -> None:
+    def delete_user(self, user_id: str, versions: Versions, now: int) -> None:
         """See Storage."""
         act = self._act()
         key = items.user_key(user_id)
@@ -114,7 +114,7 @@ class DynamoDBStorage:
             if lost:
                 act.wait()
             try:
-                return act.transact(self._deletes(item))
+                return act.transact(self._deletes(item, now))
             except Refused as refused:
                 if 0 in refused.items:
                     item = refused.items[0]
@@ -276,7 +276,7 @@ class DynamoDBStorage:
         item: Item = answer["Attributes"]
         return item
 
-    def _deletes(self, item: Item) -> Writes:
+    def _deletes(self, item: Item, now: int) -> Writes:
         """Return what erases the user in `item`, as long as it is still as it was seen."""
         user: dict[str, Any] = {
             "TableName": self._table,
@@ -287,16 +287,25 @@ class DynamoDBStorage:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         claim = {"TableName": self._table, "Key": items.claim_key(item["email_key"]["S"])}
-        deletes = [{"Delete": user}, {"Delete": claim}]
+        writes = [{"Delete": user}, {"Delete": claim}]
         if "record" in item:
-            record = {
+            # A record that expired and was removed leaves a tombstone that has expired as well.
+            tombstone = {
                 "TableName": self._table,
                 "Key": items.record_key(item["record"]["S"]),
+                "UpdateExpression": (
+                    "SET expires_at = if_not_exists(expires_at, :now)"
+                    " REMOVE thing_id, digest, #location, #body"
+                ),
                 "ConditionExpression": "attribute_not_exists(PK) OR thing_id = :user",
-                "ExpressionAttributeValues": {":user": {"S": items.user_id_of(item)}},
+                "ExpressionAttributeNames": {"#location": "location", "#body": "body"},
+                "ExpressionAttributeValues": {
+                    ":now": {"N": str(now)},
+                    ":user": {"S": items.user_id_of(item)},
+                },
             }
-            deletes.append({"Delete": record})
-        return deletes
+            writes.append({"Update": tombstone})
+        return writes
 
     def _user_with(self, act: Act, email: str) -> User | None:
         claim = self._get(act, items.claim_key(email))

@@ -169,12 +169,13 @@ def record_item(record: IdempotencyRecord, thing_id: str) -> Item:
 
 
 def record_of(item: Item, key: str) -> IdempotencyRecord:
-    """Return the record that lies in `item` under `key`."""
+    """Return the record that lies in `item` under `key`; a tombstone has no answer."""
+    absent = {"S": ""}
     return IdempotencyRecord(
         key=key,
-        digest=item["digest"]["S"],
-        location=item["location"]["S"],
-        body=item["body"]["S"],
+        digest=item.get("digest", absent)["S"],
+        location=item.get("location", absent)["S"],
+        body=item.get("body", absent)["S"],
         expires_at=int(item[TIME_TO_LIVE]["N"]),
     )
 

@@ -62,7 +62,7 @@ class MemoryStorage:
             self._users[user_id] = new
             return new
 
-    def delete_user(self, user_id: str, versions: Versions) -> None:
+    def delete_user(self, user_id: str, versions: Versions, now: int) -> None:  # noqa: ARG002
         """See Storage."""
         with self._lock:
             user = self._user(user_id)
@@ -74,7 +74,8 @@ class MemoryStorage:
             del self._users[user_id]
             del self._user_ids[user.email.casefold()]
             for key in [key for key, owner in self._record_owners.items() if owner == user_id]:
-                del self._records[key], self._record_owners[key]
+                self._records[key] = self._records[key].undone()
+                del self._record_owners[key]
 
     def list_users(self, query: UserQuery) -> Page[User]:
         """See Storage."""

@@ -101,7 +101,7 @@ class SQLStorage:
         except IntegrityError:
             raise EmailTaken from None
 
-    def delete_user(self, user_id: str, versions: Versions) -> None:
+    def delete_user(self, user_id: str, versions: Versions, now: int) -> None:  # noqa: ARG002
         """See Storage."""
 
         def act(connection: Connection) -> None:
@@ -113,7 +113,10 @@ class SQLStorage:
             )
             if connection.execute(select(has_open_orders)).scalar_one():
                 raise UserHasOpenOrders
-            connection.execute(delete(RECORDS).where(RECORDS.c.user_id == user_id))
+            tombstone = {"digest": "", "location": "", "body": "", "user_id": None}
+            connection.execute(
+                update(RECORDS).where(RECORDS.c.user_id == user_id).values(tombstone)
+            )
             connection.execute(delete(USERS).where(USERS.c.user_id == user_id))
 
         self._write(act)

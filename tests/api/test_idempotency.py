@@ -42,6 +42,19 @@ def test_a_key_stands_for_one_request(api: Served) -> None:
         assert "errors" not in reply.body
 
 
+def test_a_late_retry_does_not_bring_a_deleted_user_back(api: Served) -> None:
+    """After the deletion of what a key created, every request under the key is 410."""
+    path = f"/users/{api.user()}/orders"
+    created = api.call("POST", "/users", ADMIN, ANN, KEY)
+    assert api.as_administrator("DELETE", f"/users/{created.body['user_id']}").status == 204
+    for target, body in (("/users", ANN), ("/users", {**ANN, "name": "B"}), (path, ORDER)):
+        reply = api.call("POST", target, ADMIN, body, KEY)
+        assert (reply.status, reply.body["type"]) == (410, "/problems/creation-undone")
+        assert "Idempotent-Replayed" not in reply.headers
+    assert api.as_administrator("GET", f"/users?email={ANN['email']}").body["users"] == []
+    assert api.call("POST", "/users", ADMIN, ANN, {"Idempotency-Key": "new"}).status == 201
+
+
 def test_a_failed_request_does_not_burn_its_key(api: Served) -> None:
     """A key whose request was refused serves the corrected request."""
     taken = api.as_administrator("POST", "/users", ANN).body

@@ -69,7 +69,9 @@ class Lives(RuleBasedStateMachine):
                 self.answers[caller, key] = (request, reply.body)
         else:
             yield False
-            if known[0] == request:
+            if known[1] is None:
+                assert (reply.status, reply.body["type"]) == (410, "/problems/creation-undone")
+            elif known[0] == request:
                 assert (reply.status, reply.body) == (201, known[1])
                 assert reply.headers["Idempotent-Replayed"] == "true"
             else:
@@ -182,11 +184,9 @@ class Lives(RuleBasedStateMachine):
         else:
             assert reply.status == 204
             del self.state[user_id]
-            self.answers = {
-                known: answer
-                for known, answer in self.answers.items()
-                if "order_id" in answer[1] or answer[1]["user_id"] != user_id
-            }
+            for known, (request, body) in self.answers.items():
+                if body and "order_id" not in body and body["user_id"] == user_id:
+                    self.answers[known] = (request, None)
 
     @rule(target=orders, user_id=users, caller=callers, key=keys)
     def create_order(self, user_id: str, caller: str, key: str | None) -> tuple[str, str]:

@@ -155,6 +155,14 @@ def used_key(attempt: Attempt) -> None:
     attempt.body = {**attempt.body, "metadata": {"other": "body"}}
 
 
+def undone_creation(attempt: Attempt) -> None:
+    """Send a key again whose user has been deleted since."""
+    attempt.headers["Idempotency-Key"] = "used"
+    user = {"name": "Zoe", "email": "zoe@example.com"}
+    created = attempt.api.call("POST", "/users", ADMIN, user, attempt.headers)
+    attempt.api.as_administrator("DELETE", f"/users/{created.body['user_id']}")
+
+
 PROVOKE: dict[str, Callable[[Attempt], None]] = {
     "/problems/malformed-json": malformed,
     "/problems/invalid-parameter": bad_parameter,
@@ -168,6 +176,7 @@ PROVOKE: dict[str, Callable[[Attempt], None]] = {
     "/problems/user-suspended": suspended,
     "/problems/user-has-open-orders": open_orders,
     "/problems/illegal-transition": illegal_step,
+    "/problems/creation-undone": undone_creation,
     "/problems/version-mismatch": changed_since,
     "/problems/content-too-large": too_large,
     "/problems/unsupported-media-type": not_json,

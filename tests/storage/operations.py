@@ -109,8 +109,10 @@ OPERATIONS = [
         "change a user's e-mail",
         lambda s, it: s.change_user(it.user.user_id, user_change(email="new@example.com")),
     ),
-    Operation("delete a user", lambda s, it: s.delete_user(it.user.user_id, None), _cancel),
-    Operation("delete a user with open orders", lambda s, it: s.delete_user(it.user.user_id, None)),
+    Operation("delete a user", lambda s, it: s.delete_user(it.user.user_id, None, NOW), _cancel),
+    Operation(
+        "delete a user with open orders", lambda s, it: s.delete_user(it.user.user_id, None, NOW)
+    ),
     Operation("list 20 users", lambda s, _: s.list_users(UserQuery(limit=20))),
     Operation(
         "list 5 users, filter drops half",

@@ -99,7 +99,7 @@ def test_of_many_orders_with_one_key_one_is_created(storage: Storage) -> None:
     assert storage.list_orders(user.user_id, Query(limit=100)).things == [order]
     assert [outcome for outcome in outcomes if outcome is not None] == [record] * 29
     storage.change_order(user.user_id, order.order_id, step("cancelled", "pending"))
-    storage.delete_user(user.user_id, None)
+    storage.delete_user(user.user_id, None, NOW)
 
 
 def test_of_many_steps_at_once_one_is_taken(storage: Storage) -> None:
@@ -122,7 +122,7 @@ def test_of_many_closing_steps_at_once_one_is_taken(storage: Storage) -> None:
     cancel = step("cancelled", "pending", "paid")
     outcomes = at_once([lambda: storage.change_order(user.user_id, order.order_id, cancel)] * 50)
     assert kinds(outcomes)[IllegalTransition] == 49
-    outcomes = at_once([lambda: storage.delete_user(user.user_id, None)] * 2)
+    outcomes = at_once([lambda: storage.delete_user(user.user_id, None, NOW)] * 2)
     assert kinds(outcomes) == {UserHasOpenOrders: 2}
 
 
@@ -187,7 +187,7 @@ def test_steps_and_patches_at_once_are_all_made(storage: Storage) -> None:
     last = storage.get_order(user.user_id, order.order_id)
     assert last is not None
     assert (last.status, len(last.metadata)) == ("cancelled", 20)
-    storage.delete_user(user.user_id, None)
+    storage.delete_user(user.user_id, None, NOW)
 
 
 def test_an_order_is_never_created_for_a_deleted_user(storage: Storage) -> None:
@@ -198,7 +198,7 @@ def test_an_order_is_never_created_for_a_deleted_user(storage: Storage) -> None:
         created, deleted = at_once(
             [
                 lambda order=order: storage.create_order(order, None, NOW),
-                lambda user=user: storage.delete_user(user.user_id, None),
+                lambda user=user: storage.delete_user(user.user_id, None, NOW),
             ]
         )
         kept_order = storage.get_order(user.user_id, order.order_id)

@@ -116,7 +116,7 @@ class Machine(RuleBasedStateMachine):
     @rule(user=users, versions=VERSIONS)
     def delete_user(self, user: User, versions: frozenset[int] | None) -> None:
         """Delete a user."""
-        self.both(lambda storage: storage.delete_user(user.user_id, versions))
+        self.both(lambda storage: storage.delete_user(user.user_id, versions, self._now))
 
     @rule(target=orders, user=users, metadata=WHOLE, key=KEYS, seconds=SECONDS)
     def create_order(

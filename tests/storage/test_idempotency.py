@@ -77,15 +77,23 @@ def test_a_record_keeps_all_that_was_answered(storage: Storage) -> None:
     assert storage.create_user(a_user(), record, NOW) == record
 
 
-def test_deletion_erases_the_record_of_the_creation(storage: Storage) -> None:
-    """After deletion the key creates anew, since the answer held personal data."""
+def test_deletion_leaves_a_tombstone_of_the_creation(storage: Storage) -> None:
+    """After deletion the key stays spent until its end, and nothing else of the record is kept."""
     user, record = a_user(), a_record()
     storage.create_user(user, record, NOW)
     order, order_record = an_order(user), a_record()
     storage.create_order(order, order_record, NOW)
     storage.change_order(user.user_id, order.order_id, step("cancelled", "pending"))
-    storage.delete_user(user.user_id, None)
-    assert storage.create_user(a_user(), record, NOW) is None
+    storage.delete_user(user.user_id, None, NOW)
+    late = a_user(email=user.email)
+    for attempt in (record, a_record(key=record.key)):
+        assert storage.create_user(late, attempt, record.expires_at - 1) == record.undone()
+        assert storage.create_order(an_order(user), attempt, NOW) == record.undone()
+    assert storage.get_user(late.user_id) is None
+    assert storage.create_order(an_order(user), order_record, NOW) == order_record
+    new = a_record(key=record.key, expires_at=record.expires_at + 1)
+    assert storage.create_user(late, new, record.expires_at) is None
+    assert storage.create_user(a_user(), record, record.expires_at) == new
 
 
 def test_deletion_spares_a_record_of_another_creation(storage: Storage) -> None:
@@ -95,7 +103,7 @@ def test_deletion_spares_a_record_of_another_creation(storage: Storage) -> None:
     new = a_record(key=old.key)
     storage.create_user(first, old, NOW - 1)
     storage.create_user(second, new, NOW)
-    storage.delete_user(first.user_id, None)
+    storage.delete_user(first.user_id, None, NOW)
     assert storage.get_user(first.user_id) is None
     assert storage.create_user(a_user(), new, NOW) == new
 
@@ -105,5 +113,5 @@ def test_a_user_is_deleted_although_its_record_is_gone(storage: Storage) -> None
     user = a_user()
     storage.create_user(user, a_record(expires_at=NOW), NOW - 1)
     storage.create_user(a_user(), a_record(), NOW + 10)
-    storage.delete_user(user.user_id, None)
+    storage.delete_user(user.user_id, None, NOW)
     assert storage.get_user(user.user_id) is None

@@ -153,7 +153,7 @@ def test_bounds_cut_a_list_of_orders(
 def test_a_position_needs_not_exist(storage: Storage) -> None:
     """A page goes on beyond a position whose user was deleted, or outside of the bounds."""
     users = some_users(storage, 4)
-    storage.delete_user(users[2].user_id, None)
+    storage.delete_user(users[2].user_id, None, NOW)
     gone = users[2].user_id
     assert storage.list_users(UserQuery(limit=5, after=gone)).things == users[1::-1]
     newer = UserQuery(limit=5, after=gone, ascending=True)
@@ -250,7 +250,7 @@ def test_orders_of_a_deleted_user_are_listed(storage: Storage) -> None:
         storage.change_order(user.user_id, order.order_id, step("cancelled", "pending"))
         for order in orders
     ]
-    storage.delete_user(user.user_id, None)
+    storage.delete_user(user.user_id, None, NOW)
     for ascending in (False, True):
         query = Query(limit=2, ascending=ascending)
         found = all_of(orders_of(storage, user), query)
@@ -279,7 +279,7 @@ def test_no_row_is_skipped_or_shown_twice(
         if page.position is None:
             break
         if leaver is not None:
-            storage.delete_user(leaver.user_id, None)
+            storage.delete_user(leaver.user_id, None, NOW)
         some_users(storage, 1)
         query = replace(query, after=page.position)
     listed = [user for user in seen if user in stay]

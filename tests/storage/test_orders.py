@@ -92,7 +92,7 @@ def test_an_order_needs_an_active_user(storage: Storage, user: User) -> None:
 
 def test_a_deleted_user_cannot_order(storage: Storage, user: User) -> None:
     """An order comes too late for a user that was deleted."""
-    storage.delete_user(user.user_id, None)
+    storage.delete_user(user.user_id, None, NOW)
     with pytest.raises(UserNotFound):
         storage.create_order(an_order(user), None, NOW)
 
@@ -130,7 +130,7 @@ def test_a_closed_order_stays_closed(storage: Storage, order: Order) -> None:
     storage.change_order(order.user_id, order.order_id, cancel)
     with pytest.raises(IllegalTransition):
         storage.change_order(order.user_id, order.order_id, cancel)
-    storage.delete_user(order.user_id, None)
+    storage.delete_user(order.user_id, None, NOW)
 
 
 def test_metadata_of_an_order_can_change_at_any_time(storage: Storage, order: Order) -> None:
@@ -186,7 +186,7 @@ def test_the_errors_of_a_step_have_an_order(storage: Storage, order: Order, stat
 def test_an_order_of_a_deleted_user_can_be_read(storage: Storage, order: Order) -> None:
     """A closed order outlives its user, and its metadata can still be changed."""
     storage.change_order(order.user_id, order.order_id, step("cancelled", "pending"))
-    storage.delete_user(order.user_id, None)
+    storage.delete_user(order.user_id, None, NOW)
     change = order_change(metadata=whole(note="archived"))
     changed = storage.change_order(order.user_id, order.order_id, change)
     assert storage.get_order(order.user_id, order.order_id) == changed

@@ -281,10 +281,10 @@ def test_a_changed_email_goes_with_other_changes(storage: Storage) -> None:
 def test_a_deleted_user_is_gone_and_frees_its_email(storage: Storage) -> None:
     """After deletion the user is not found, cannot be deleted again, and its address is free."""
     user = kept(storage, email="ann@example.com")
-    storage.delete_user(user.user_id, None)
+    storage.delete_user(user.user_id, None, NOW)
     assert storage.get_user(user.user_id) is None
     with pytest.raises(UserNotFound):
-        storage.delete_user(user.user_id, None)
+        storage.delete_user(user.user_id, None, NOW)
     with pytest.raises(UserNotFound):
         storage.change_user(user.user_id, user_change(name="Bea"))
     kept(storage, email="ANN@example.com")
@@ -294,22 +294,22 @@ def test_a_user_is_deleted_at_an_expected_version(storage: Storage) -> None:
     """Another version refuses the deletion, an expected one lets it happen."""
     user = kept(storage)
     with pytest.raises(VersionMismatch):
-        storage.delete_user(user.user_id, WRONG)
+        storage.delete_user(user.user_id, WRONG, NOW)
     assert storage.get_user(user.user_id) == user
-    storage.delete_user(user.user_id, frozenset({1, 2}))
+    storage.delete_user(user.user_id, frozenset({1, 2}), NOW)
     assert storage.get_user(user.user_id) is None
 
 
 def test_the_errors_of_a_deletion_have_an_order(storage: Storage) -> None:
     """Not found comes before a wrong version, and this before open orders."""
     with pytest.raises(UserNotFound):
-        storage.delete_user(user_id(), WRONG)
+        storage.delete_user(user_id(), WRONG, NOW)
     user = kept(storage)
     storage.create_order(an_order(user), None, NOW)
     with pytest.raises(VersionMismatch):
-        storage.delete_user(user.user_id, WRONG)
+        storage.delete_user(user.user_id, WRONG, NOW)
     with pytest.raises(UserHasOpenOrders):
-        storage.delete_user(user.user_id, None)
+        storage.delete_user(user.user_id, None, NOW)
 
 
 def test_open_orders_keep_a_user(storage: Storage) -> None:
@@ -321,24 +321,25 @@ def test_open_orders_keep_a_user(storage: Storage) -> None:
     storage.change_order(user.user_id, first.order_id, step("cancelled", "pending"))
     for status, left in (("paid", "pending"), ("shipped", "paid"), ("delivered", "shipped")):
         with pytest.raises(UserHasOpenOrders):
-            storage.delete_user(user.user_id, None)
+            storage.delete_user(user.user_id, None, NOW)
         storage.change_order(user.user_id, second.order_id, step(status, left))
-    storage.delete_user(user.user_id, None)
+    storage.delete_user(user.user_id, None, NOW)
 
 
 def test_deletion_leaves_orders_and_erases_the_rest(storage: Storage) -> None:
-    """Closed orders stay readable; the user, its claim and its creation's record are erased."""
+    """Closed orders stay readable; the user, its claim and its creation's answer are erased."""
     user, record = a_user(), a_record()
     storage.create_user(user, record, NOW)
     order = an_order(user)
     storage.create_order(order, None, NOW)
     closed = storage.change_order(user.user_id, order.order_id, step("cancelled", "pending"))
-    storage.delete_user(user.user_id, None)
+    storage.delete_user(user.user_id, None, NOW)
     assert storage.get_order(user.user_id, order.order_id) == closed
     assert storage.list_users(UserQuery(limit=10)).things == []
     assert storage.list_users(UserQuery(limit=10, email=user.email)).things == []
     again = a_user(email=user.email)
-    assert storage.create_user(again, record, NOW) is None
+    assert storage.create_user(again, record, NOW) == record.undone()
+    assert storage.create_user(again, None, NOW) is None
 
 
 def test_an_order_does_not_change_its_user(storage: Storage) -> None:
