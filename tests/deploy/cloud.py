@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 
 from localdev.engines import Missing, environment, ministack
-from tests.deploy.needs import missing
+from tests.needs import missing
 
 
 class Cloud:

@@ -16,9 +16,9 @@ from tests.deploy.deployed import (
     Deployed,
     DeployedSuite,
 )
-from tests.deploy.needs import missing, terraform
 from tests.deploy.project import Project, succeeded
 from tests.issuer import SECRET
+from tests.needs import missing, terraform
 
 pytestmark = pytest.mark.slow
 

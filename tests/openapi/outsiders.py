@@ -1,14 +1,11 @@
 """Tools of others, which `tests/install-tools` installs: used where they are, insisted on in CI."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
-from typing import NoReturn
-
-import pytest
 
 from tests.e2e.server import ROOT
+from tests.needs import missing, program
 
 TOOLS = ROOT / ".tools"
 HERE = Path(__file__).parent
@@ -21,19 +18,13 @@ def outsider(*names: str) -> list[str]:
     """
     found = []
     for name in names:
-        path = str(TOOLS / name) if "/" in name else shutil.which(name)
-        if path is None or not Path(path).exists():
-            missing(f"{name} is not installed: run tests/install-tools")
-        else:
-            found.append(path)
+        if name.startswith("node_modules/"):
+            program("node")
+        path = str(TOOLS / name) if "/" in name else program(name)
+        if not Path(path).exists():
+            missing(f"{name} is missing: run 'make tools'")
+        found.append(path)
     return found
-
-
-def missing(reason: str) -> NoReturn:
-    """Skip the test, or let it fail in CI, where everything has to be there."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def run(*command: str | Path, cwd: Path, seconds: int = 120, **environment: str) -> str:

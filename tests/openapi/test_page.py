@@ -12,7 +12,8 @@ import pytest
 from chalicelib.docs_page import RENDERER_FILES, RENDERER_URL, RENDERER_VERSION
 from localdev.renderer import find_renderer
 from tests.e2e.server import ROOT, Server, running
-from tests.openapi.outsiders import HERE, TOOLS, missing, outsider, run
+from tests.needs import missing
+from tests.openapi.outsiders import HERE, TOOLS, outsider, run
 from tests.served import served
 
 SHOTS = ROOT / "build" / "docs-page"

@@ -10,7 +10,6 @@ from hypothesis.stateful import (
     MultipleResults,
     RuleBasedStateMachine,
     consumes,
-    initialize,
     invariant,
     multiple,
     rule,
@@ -63,12 +62,7 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self, make_storage: Callable[[], Storage]) -> None:
         super().__init__()
-        self._make = make_storage
-
-    @initialize()
-    def start(self) -> None:
-        """Begin with nothing."""
-        self._engine = self._make()
+        self._engine = make_storage()
         self._model = MemoryStorage()
         self._now = NOW
         self._ids: list[tuple[str, str]] = []

@@ -16,7 +16,7 @@ from benchmarks.money import run as work_out
 from benchmarks.report import Goal, Plot, Section, Table, text_of, write
 from chalicelib.storage import open_storage
 from chalicelib.storage.base import UserQuery
-from tests.deploy.needs import missing
+from tests.needs import missing
 
 # Goals that no clock decides, so that they hold at any size and on any machine.
 COUNTED = re.compile(
@@ -97,7 +97,7 @@ def test_everything_is_measured(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     text = document.read_text()
     if "not installed" in text:
-        missing("an emulator is not installed: run tests/install-emulators")
+        missing("an emulator is missing: run 'make emulators'")
     assert len(re.findall("^## ", text, re.MULTILINE)) == SECTIONS
     for peer in ("Powertools", "FastAPI + Mangum", "Flask", "usual bundle", "boto3's client alone"):
         assert f"| {peer}" in text
