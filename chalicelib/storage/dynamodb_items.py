@@ -31,6 +31,9 @@ Key = dict[str, Any]
 USER_SK = "USER"
 ORDER_SK = "ORDER#"
 INDEX = "GSI1"
+# Only what clients read: a write to anything else of a user, such as the count of its open orders,
+# is then no write to the index. DynamoDB never changes the projection of an index that is there.
+PROJECTED = tuple(name for name in User.__struct_fields__ if name != "user_id")
 TIME_TO_LIVE = "expires_at"
 
 _USER_PK = "USER#"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.storage.dynamodb_items import INDEX, TIME_TO_LIVE
+from chalicelib.storage.dynamodb_items import INDEX, PROJECTED, TIME_TO_LIVE
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -67,7 +67,7 @@ def _definition(name: str, *, deletion_protection: bool) -> dict[str, Any]:
             {
                 "IndexName": INDEX,
                 "KeySchema": _INDEX_KEY,
-                "Projection": {"ProjectionType": "ALL"},
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": [*PROJECTED]},
             }
         ],
         "DeletionProtectionEnabled": deletion_protection,
@@ -76,13 +76,21 @@ def _definition(name: str, *, deletion_protection: bool) -> dict[str, Any]:
 
 def _check(name: str, table: Mapping[str, Any]) -> None:
     indexes = {
-        index["IndexName"]: index["KeySchema"] for index in table.get("GlobalSecondaryIndexes", ())
+        index["IndexName"]: index
+        for index in table.get("GlobalSecondaryIndexes", ())
+        if index["KeySchema"] == _INDEX_KEY and _has_all(index["Projection"])
     }
-    if table["KeySchema"] != _KEY or indexes.get(INDEX) != _INDEX_KEY:
+    if table["KeySchema"] != _KEY or INDEX not in indexes:
         raise ValueError(
-            f"The table {name!r} exists with other keys or without the index {INDEX!r};"
-            " choose another name."
+            f"The table {name!r} exists with other keys, or without the index {INDEX!r} on all"
+            " that clients read; choose another name."
         )
+
+
+def _has_all(projection: Mapping[str, Any]) -> bool:
+    return projection["ProjectionType"] == "ALL" or not (
+        set(PROJECTED) - set(projection.get("NonKeyAttributes", ()))
+    )
 
 
 def _enable_ttl(client: "DynamoDBClient", name: str) -> None:

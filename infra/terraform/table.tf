@@ -29,7 +29,10 @@ resource "aws_dynamodb_table" "this" {
     name            = "GSI1"
     hash_key        = "GSI1PK"
     range_key       = "GSI1SK"
-    projection_type = "ALL"
+    projection_type = "INCLUDE"
+    non_key_attributes = [
+      "name", "email", "status", "metadata", "created_at", "updated_at", "version",
+    ]
   }
 
   ttl {

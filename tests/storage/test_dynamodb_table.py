@@ -1,6 +1,8 @@
 """The command that makes the table."""
 
+import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import boto3
@@ -10,8 +12,10 @@ from botocore.exceptions import ClientError
 from chalicelib.storage.__main__ import main
 from localdev.engines import Engines, environment
 from tests.conftest import url_of
+from tests.served import ROOT
 
 NAME = "made-by-command"
+PROJECTED = {"name", "email", "status", "metadata", "created_at", "updated_at", "version"}
 
 
 @pytest.fixture
@@ -38,7 +42,8 @@ def test_the_table_is_made_with_what_storage_needs(
     assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
     assert table["DeletionProtectionEnabled"] is False
     (index,) = table["GlobalSecondaryIndexes"]
-    assert (index["IndexName"], index["Projection"]) == ("GSI1", {"ProjectionType": "ALL"})
+    assert (index["IndexName"], index["Projection"]["ProjectionType"]) == ("GSI1", "INCLUDE")
+    assert set(index["Projection"]["NonKeyAttributes"]) == PROJECTED
     expiry = client.describe_time_to_live(TableName=NAME)["TimeToLiveDescription"]
     assert (expiry["TimeToLiveStatus"], expiry["AttributeName"]) == ("ENABLED", "expires_at")
     assert recovery(client) == "DISABLED"
@@ -70,6 +75,48 @@ def test_a_table_of_another_shape_is_refused(client: Any) -> None:
     )
     with pytest.raises(ValueError, match="choose another name"):
         main(["create-table", NAME])
+
+
+@pytest.mark.parametrize(
+    ("projection", "fits"),
+    [
+        ({"ProjectionType": "ALL"}, True),
+        ({"ProjectionType": "INCLUDE", "NonKeyAttributes": ["name", "email"]}, False),
+        ({"ProjectionType": "KEYS_ONLY"}, False),
+    ],
+)
+def test_an_index_must_hold_what_clients_read(
+    client: Any, projection: dict[str, Any], *, fits: bool
+) -> None:
+    """A table whose index has more serves as well; one whose index has less is refused."""
+    keys = [("PK", "HASH"), ("SK", "RANGE")]
+    index_keys = [("GSI1PK", "HASH"), ("GSI1SK", "RANGE")]
+    client.create_table(
+        TableName=NAME,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys],
+        AttributeDefinitions=[
+            {"AttributeName": key, "AttributeType": "S"} for key, _ in keys + index_keys
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "GSI1",
+                "KeySchema": [{"AttributeName": key, "KeyType": kind} for key, kind in index_keys],
+                "Projection": projection,
+            }
+        ],
+    )
+    with nullcontext() if fits else pytest.raises(ValueError, match="choose another name"):
+        main(["create-table", NAME])
+
+
+@pytest.mark.parametrize("path", [".chalice/resources.yaml", "infra/terraform/table.tf"])
+def test_the_packages_make_the_same_index(path: str) -> None:
+    """CloudFormation and Terraform project the same attributes as the command."""
+    (listed,) = re.findall(
+        r"(?:NonKeyAttributes: |non_key_attributes = )\[([^\]]+)\]", (ROOT / path).read_text()
+    )
+    assert set(re.findall(r"\w+", listed)) == PROJECTED
 
 
 def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
