@@ -116,7 +116,7 @@ def test_merge_patches_have_a_media_type_of_their_own(api: Served) -> None:
 
 
 def test_delete_erases_the_user_and_leaves_closed_orders(api: Served) -> None:
-    """A deleted user is gone, with its replays; its closed orders stay for administrators."""
+    """A deleted user is gone, and no retry brings it back; its closed orders stay."""
     keyed = {"Idempotency-Key": "k"}
     user_id = api.call("POST", "/users", ADMIN, ANN, keyed).body["user_id"]
     order_id = api.order(user_id)
@@ -131,6 +131,8 @@ def test_delete_erases_the_user_and_leaves_closed_orders(api: Served) -> None:
         assert api.call(method, path, ADMIN).body["type"] == "/problems/user-not-found"
     assert api.call("GET", f"{path}/orders/{order_id}", ADMIN).status == 200
     assert len(api.call("GET", f"{path}/orders", ADMIN).body["orders"]) == 1
-    again = api.call("POST", "/users", ADMIN, ANN, keyed)
-    assert (again.status, "Idempotent-Replayed" in again.headers) == (201, False)
+    retry = api.call("POST", "/users", ADMIN, ANN, keyed)
+    assert (retry.status, "Idempotent-Replayed" in retry.headers) == (410, False)
+    again = api.call("POST", "/users", ADMIN, ANN)
+    assert again.status == 201
     assert again.body["user_id"] != user_id
