@@ -17,13 +17,13 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help local local-auth token migrate openapi release-openapi tools test test-all lint format clean \
+.PHONY: help local local-auth token migrate migrate-stage openapi release-openapi tools test test-all lint format clean \
 	deploy delete package terraform package-size emulators bench
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-$(INSTALLED): requirements.txt requirements-dev.txt requirements-docs.txt
+$(INSTALLED): requirements.txt requirements-postgresql.txt requirements-dev.txt requirements-docs.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed, 3.13 preferred: see .python-version"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
@@ -45,6 +45,9 @@ token: $(INSTALLED) ## Print a token for the closed server (SUB=<user_id> ROLE=a
 
 migrate: $(INSTALLED) ## Bring the PostgreSQL database of STORAGE_URL to the present schema
 	$(BIN)/alembic upgrade head
+
+migrate-stage: $(INSTALLED) ## The same for a stage's database, from inside its network (STAGE=prod)
+	@$(BIN)/python -m deployment migrate $(STAGE)
 
 openapi: $(INSTALLED) ## Write docs/openapi.json
 	@$(BIN)/python -m localdev.document

@@ -39,7 +39,11 @@ app = Api("user-management", settings)
 @cache
 def storage() -> Storage:
     """Return the storage that STORAGE_URL names."""
-    return open_storage(settings().storage_url, shards=settings().user_shards)
+    return open_storage(
+        settings().storage_url,
+        shards=settings().user_shards,
+        password=settings().storage_password,
+    )
 
 
 @cache

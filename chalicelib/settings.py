@@ -57,6 +57,14 @@ class Settings:
         """Where users and orders are kept: a URL that `open_storage` understands."""
         return self._required("STORAGE_URL", "such as dynamodb://<table>")
 
+    def storage_password(self) -> str | None:
+        """Return the database's password as it is now, None where STORAGE_URL says everything.
+
+        It is read anew for each connection, so that one that was changed is taken.
+        """
+        parameter = self._environment.get("STORAGE_PASSWORD_PARAMETER")
+        return read_parameter(parameter) if parameter else None
+
     @cached_property
     def user_shards(self) -> int:
         """How many partitions of the DynamoDB index list the users; never lower it later."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deployment import bundle, own_stage, packages
 from deployment.errors import DeploymentError
+from deployment.migration import migrate
 from deployment.stages import Stage
 
 
@@ -50,6 +51,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_routing(terraform)
     terraform.set_defaults(run=_terraform)
 
+    migration = commands.add_parser("migrate", help="bring a stage's PostgreSQL up to date")
+    _add_stage(migration)
+    migration.set_defaults(run=_migrate)
+
     size = commands.add_parser("size", help="tell what a zip file with code weighs")
     size.add_argument("path", type=Path)
     size.set_defaults(run=_size)
@@ -81,7 +86,7 @@ def _deploy(options: argparse.Namespace) -> None:
 def _delete(options: argparse.Namespace) -> None:
     stage = Stage(options.stage)
     own_stage.delete(stage, with_data=options.table == "delete")
-    if options.table == "keep":
+    if options.table == "keep" and stage.uses_dynamodb:
         _say(f"The table {stage.table!r} stays; TABLE=delete deletes it with all its data.")
 
 
@@ -109,6 +114,10 @@ def _terraform(options: argparse.Namespace) -> None:
         f"  terraform -chdir={place} init",
         f"  terraform -chdir={place} apply",
     )
+
+
+def _migrate(options: argparse.Namespace) -> None:
+    migrate(Stage(options.stage))
 
 
 def _size(options: argparse.Namespace) -> None:

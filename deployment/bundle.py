@@ -6,20 +6,25 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from deployment import vendor
+from deployment import driver, vendor
+from deployment.stages import Stage
 
 
-def prepare(root: Path) -> None:
+def prepare(stage: Stage) -> None:
     """Make Chalice package what the sources say, and what `vendor` adds for a quick start.
 
     Left to itself it would take along the bytecode that this process and earlier ones have left,
     and it reuses packages by a digest of the files' contents that does not know their names.
+    Raises DeploymentError where the stage's driver cannot be had.
     """
+    root = stage.root
     sys.dont_write_bytecode = True
     for folder in list((root / "chalicelib").rglob("__pycache__")):
         shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(root / ".chalice" / "deployments", ignore_errors=True)
     vendor.fill(root)
+    if not stage.uses_dynamodb:
+        driver.install(root, root / "vendor", stage.architecture)
 
 
 def describe(path: Path) -> Iterator[str]:

@@ -42,4 +42,5 @@ def check_stage(stage: Stage) -> None:
             f"{str(error).removesuffix('.')}; write it under stages.{stage.name}."
             "environment_variables in .chalice/config.json."
         ) from None
+    stage.check_storage()
     _ = stage.cursor_parameter

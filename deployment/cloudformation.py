@@ -25,7 +25,12 @@ Template = dict[str, Any]
 def finish(template: Template, stage: Stage, *, per_route: bool, snapstart: bool) -> None:
     """Add to `template` what follows from its routes and functions, and from the stage."""
     resources = template["Resources"]
-    resources["Table"]["Properties"]["TableName"] = stage.table
+    if stage.uses_dynamodb:
+        resources["Table"]["Properties"]["TableName"] = stage.table
+        resources |= table_errors({"Ref": "Table"})
+    else:
+        del resources["Table"]
+        del template["Outputs"]["TableName"]
     api = resources["RestAPI"]["Properties"]
     swagger = api["DefinitionBody"]
     swagger["info"]["title"] = stage.full_name
@@ -87,19 +92,19 @@ def _set_alarms(resources: Template, stage: Stage, called: list[str]) -> None:
     api = dimensions_of({"ApiName": stage.full_name, "Stage": stage.api_stage})
     for name in ("ServerErrors", "SlowAnswers"):
         resources[name]["Properties"]["Dimensions"] = api
-    resources |= table_errors({"Ref": "Table"}) | throttles(called)
+    resources |= throttles(called)
 
 
 def _scope_role(resources: Template, stage: Stage) -> None:
     """Narrow the functions' role to the table, the stage's parameters and the log groups."""
-    table = "${Table.Arn}"
+    table = [{"Fn::Sub": "${Table.Arn}"}, {"Fn::Sub": "${Table.Arn}/index/*"}]
     parameter = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter"
     groups = [f"{name}Logs" for name in _functions(resources)]
     [policy] = resources["DefaultRole"]["Properties"]["Policies"]
     policy["PolicyDocument"] = scoped(
         policy["PolicyDocument"],
         {
-            "dynamodb": [{"Fn::Sub": table}, {"Fn::Sub": f"{table}/index/*"}],
+            "dynamodb": table if stage.uses_dynamodb else [],
             "ssm": [
                 {"Fn::Sub": f"{parameter}/{name.removeprefix('/')}"} for name in stage.parameters
             ],

@@ -23,7 +23,7 @@ def deploy(stage: Stage) -> str:
     check(stage)
     account = Account()
     _check_state(stage, account)
-    _check_auth_parameter(stage, account)
+    _check_parameters(stage, account)
     _make_data(stage, account)
     chalice(stage, "deploy")
     _narrow_role(stage, account)
@@ -62,21 +62,36 @@ def _check_state(stage: Stage, account: Account) -> None:
     )
 
 
-def _check_auth_parameter(stage: Stage, account: Account) -> None:
+def _check_parameters(stage: Stage, account: Account) -> None:
     ssm = account.client("ssm")
-    if stage.auth_parameter is None:
-        return
-    try:
-        ssm.get_parameter(Name=stage.auth_parameter)
-    except ssm.exceptions.ParameterNotFound:
-        raise DeploymentError(
-            f"There is no SSM parameter {stage.auth_parameter!r}, which AUTH_SECRET_PARAMETER"
-            " names: make it with 'aws ssm put-parameter --type SecureString --name"
-            f" {stage.auth_parameter} --value SECRET'."
-        ) from None
+    for variable, name in (
+        ("AUTH_SECRET_PARAMETER", stage.auth_parameter),
+        ("STORAGE_PASSWORD_PARAMETER", stage.password_parameter),
+    ):
+        if name is None:
+            continue
+        try:
+            ssm.get_parameter(Name=name)
+        except ssm.exceptions.ParameterNotFound:
+            raise DeploymentError(
+                f"There is no SSM parameter {name!r}, which {variable} names: make it with 'aws ssm"
+                f" put-parameter --type SecureString --name {name} --value SECRET'."
+            ) from None
 
 
 def _make_data(stage: Stage, account: Account) -> None:
+    if stage.uses_dynamodb:
+        _make_table(stage, account)
+    ssm = account.client("ssm")
+    try:
+        ssm.put_parameter(
+            Name=stage.cursor_parameter, Value=secrets.token_urlsafe(32), Type="SecureString"
+        )
+    except ssm.exceptions.ParameterAlreadyExists:
+        return
+
+
+def _make_table(stage: Stage, account: Account) -> None:
     try:
         create_table(
             account.client("dynamodb"),
@@ -87,36 +102,37 @@ def _make_data(stage: Stage, account: Account) -> None:
         )
     except ValueError as error:
         raise DeploymentError(str(error)) from None
-    ssm = account.client("ssm")
-    try:
-        ssm.put_parameter(
-            Name=stage.cursor_parameter, Value=secrets.token_urlsafe(32), Type="SecureString"
-        )
-    except ssm.exceptions.ParameterAlreadyExists:
-        return
 
 
 def _delete_data(stage: Stage, account: Account) -> None:
-    dynamodb, ssm = account.client("dynamodb"), account.client("ssm")
+    if stage.uses_dynamodb:
+        _delete_table(stage, account)
+    account.client("ssm").delete_parameters(Names=[stage.cursor_parameter])
+
+
+def _delete_table(stage: Stage, account: Account) -> None:
+    dynamodb = account.client("dynamodb")
     try:
         dynamodb.update_table(TableName=stage.table, DeletionProtectionEnabled=False)
         dynamodb.get_waiter("table_exists").wait(TableName=stage.table)
         dynamodb.delete_table(TableName=stage.table)
         dynamodb.get_waiter("table_not_exists").wait(TableName=stage.table)
     except dynamodb.exceptions.ResourceNotFoundException:
-        pass  # It was deleted before.
-    ssm.delete_parameters(Names=[stage.cursor_parameter])
+        return  # It was deleted before.
 
 
 def _narrow_role(stage: Stage, account: Account) -> None:
     iam = account.client("iam")
     named = {"RoleName": stage.full_name, "PolicyName": stage.full_name}
     policy = iam.get_role_policy(**named)["PolicyDocument"]
-    table = account.arn("dynamodb", f"table/{stage.table}")
+    table = []
+    if stage.uses_dynamodb:
+        arn = account.arn("dynamodb", f"table/{stage.table}")
+        table = [arn, f"{arn}/index/*"]
     narrowed = scoped(
         policy,
         {
-            "dynamodb": [table, f"{table}/index/*"],
+            "dynamodb": table,
             "ssm": [
                 account.arn("ssm", f"parameter/{name.removeprefix('/')}")
                 for name in stage.parameters

@@ -29,5 +29,7 @@ def scoped(
         actions = [action for action in statement["Action"] if action not in without]
         service = actions[0].partition(":")[0]
         applies_to = ["*"] if service in _ANYTHING else list(resources[service])
+        if not applies_to:
+            continue  # The stage has nothing of this service.
         statements.append({"Effect": "Allow", "Action": actions, "Resource": applies_to})
     return {"Version": policy["Version"], "Statement": statements}

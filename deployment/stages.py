@@ -54,6 +54,34 @@ class Stage:
         """The settings of the stage's functions."""
         return Settings(self.environment)
 
+    @cached_property
+    def architecture(self) -> str:
+        """The processor of the functions: "arm64" or "x86_64"."""
+        return str(self._config.lambda_architecture)
+
+    @cached_property
+    def uses_dynamodb(self) -> bool:
+        """Whether data is in DynamoDB, and not in PostgreSQL. Raises DeploymentError for others."""
+        scheme = urlsplit(self.environment.get("STORAGE_URL", "")).scheme
+        if scheme not in {"dynamodb", "postgresql+psycopg"}:
+            raise DeploymentError(
+                f"{self._place('STORAGE_URL')} must name a DynamoDB table, as"
+                f" dynamodb://{self.full_name}, or a PostgreSQL database, as"
+                " postgresql+psycopg://<user>@<host>/<database>."
+            )
+        return scheme == "dynamodb"
+
+    def check_storage(self) -> None:
+        """Return when the functions can reach the storage. Raises DeploymentError."""
+        if self.uses_dynamodb:
+            _ = self.table
+        elif not (self._config.subnet_ids and self._config.security_group_ids):
+            raise DeploymentError(
+                f"STORAGE_URL of stage {self.name!r} names a database, which functions reach from"
+                f" inside its VPC only: set subnet_ids and security_group_ids under"
+                f" stages.{self.name} in .chalice/config.json."
+            )
+
     @property
     def table(self) -> str:
         """The DynamoDB table that STORAGE_URL names. Raises DeploymentError for other storage."""
@@ -61,7 +89,7 @@ class Stage:
         if url.scheme != "dynamodb" or not url.netloc:
             raise DeploymentError(
                 f"{self._place('STORAGE_URL')} must name a DynamoDB table, as"
-                f" dynamodb://{self.full_name}; docs/deploying.md tells of other databases."
+                f" dynamodb://{self.full_name}."
             )
         return url.netloc
 
@@ -82,9 +110,14 @@ class Stage:
         return self.environment.get("AUTH_SECRET_PARAMETER") or None
 
     @property
+    def password_parameter(self) -> str | None:
+        """The SSM parameter that keeps the database's password; None where there is none."""
+        return self.environment.get("STORAGE_PASSWORD_PARAMETER") or None
+
+    @property
     def parameters(self) -> list[str]:
         """The names of all SSM parameters that the functions read."""
-        names = [self.cursor_parameter, self.auth_parameter]
+        names = [self.cursor_parameter, self.auth_parameter, self.password_parameter]
         return [name for name in names if name is not None]
 
     @property
@@ -102,6 +135,12 @@ class Stage:
                     f" put it into an SSM parameter, and the parameter's name into"
                     f" {name}_PARAMETER."
                 )
+        if urlsplit(self.environment.get("STORAGE_URL", "")).password:
+            raise DeploymentError(
+                f"{self._place('STORAGE_URL')} holds a password, in a file that is kept in version"
+                " control: put it into an SSM parameter, and the parameter's name into"
+                " STORAGE_PASSWORD_PARAMETER."
+            )
 
     def _place(self, variable: str) -> str:
         return f"{variable} of stage {self.name!r} in .chalice/config.json"

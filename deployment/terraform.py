@@ -18,6 +18,7 @@ from deployment.stages import Stage
 
 SOURCES = Path("infra") / "terraform"
 
+_TABLE_SOURCE = "table.tf"
 _TABLE = "${aws_dynamodb_table.this.arn}"
 _ARN = (
     "arn:${data.aws_partition.chalice.partition}:%s:${data.aws_region.chalice.name}"
@@ -32,7 +33,8 @@ def finish(directory: Path, stage: Stage, *, per_route: bool) -> None:
     correct(document, stage, per_route=per_route)
     generated.write_text(_json(document))
     for source in sorted((stage.root / SOURCES).glob("*.tf")):
-        shutil.copy(source, directory)
+        if source.name != _TABLE_SOURCE or stage.uses_dynamodb:
+            shutil.copy(source, directory)
     (directory / "stage.auto.tfvars.json").write_text(_json(_variables(stage, document)))
 
 
@@ -64,7 +66,7 @@ def _scoped(policy: str, stage: Stage, functions: Iterable[Mapping[str, Any]]) -
     groups = [f"log-group:/aws/lambda/{function['function_name']}:*" for function in functions]
     parameters = [f"parameter/{name.removeprefix('/')}" for name in stage.parameters]
     resources = {
-        "dynamodb": [_TABLE, f"{_TABLE}/index/*"],
+        "dynamodb": [_TABLE, f"{_TABLE}/index/*"] if stage.uses_dynamodb else [],
         "ssm": [_ARN % ("ssm", parameter) for parameter in parameters],
         "logs": [_ARN % ("logs", group) for group in groups],
     }
@@ -85,7 +87,7 @@ def _variables(stage: Stage, document: Mapping[str, Any]) -> dict[str, object]:
     called = {entry["function_name"] for entry in permissions.values()}
     return {
         "name": stage.full_name,
-        "table": stage.table,
+        **({"table": stage.table} if stage.uses_dynamodb else {}),
         "api_stage": stage.api_stage,
         "functions": {name: entry["function_name"] for name, entry in functions.items()},
         "called_functions": sorted(

@@ -39,9 +39,9 @@ def prepare(app: Api) -> None:
         try:
             stage = Stage(command.params["stage"])
             check(stage)
+            bundle.prepare(stage)
         except DeploymentError as error:
             raise click.ClickException(f"Nothing was made: {error}") from None
-        bundle.prepare(stage.root)
 
     def create_local_server(
         app_obj: Chalice, config: Config, host: str, port: int

@@ -18,6 +18,7 @@ ISSUER = "https://local.invalid/"
 AUDIENCE = "user-management-local"
 
 # The servers of the usual front-end tools; each origin is allowed by name, never all of them.
+_REFERENCES = ("_SECRET_PARAMETER", "_PASSWORD_PARAMETER")
 _ORIGINS = " ".join(
     f"http://{host}:{port}" for host in ("localhost", "127.0.0.1") for port in (3000, 5173, 8080)
 )
@@ -64,7 +65,7 @@ class LocalEnvironment:
                 "AUTH_SECRET": kept["auth"],
             }
         # References to secrets lead to AWS; the local server has its own.
-        self.unset = [name for name in environment if name.endswith("_SECRET_PARAMETER")]
+        self.unset = [name for name in environment if name.endswith(_REFERENCES)]
 
     def banner(self, port: int) -> str:
         """Return what to tell the person who started the server."""

@@ -4,13 +4,14 @@ https://alembic.sqlalchemy.org/en/latest/tutorial.html#the-migration-environment
 """
 
 from alembic import context
-from sqlalchemy import create_engine
 
 from chalicelib.settings import Settings, SettingsError
+from chalicelib.storage.sql_engine import open_engine
 from chalicelib.storage.sql_schema import METADATA
 
+settings = Settings.of_process()
 try:
-    url = context.config.get_main_option("sqlalchemy.url") or Settings.of_process().storage_url
+    url = context.config.get_main_option("sqlalchemy.url") or settings.storage_url
 except SettingsError:
     raise SystemExit("Set STORAGE_URL, such as postgresql+psycopg://app@127.0.0.1/app.") from None
 
@@ -19,7 +20,7 @@ if context.is_offline_mode():
     with context.begin_transaction():
         context.run_migrations()
 else:
-    engine = create_engine(url)
+    engine = open_engine(url, settings.storage_password)
     with engine.connect() as connection:
         context.configure(connection=connection, target_metadata=METADATA)
         with context.begin_transaction():

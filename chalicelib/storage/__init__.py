@@ -1,17 +1,21 @@
 """Storage: the protocol in `base`, and one module for each engine behind it."""
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from chalicelib.storage.base import Storage
 
 
-def open_storage(url: str, *, shards: int = 1) -> Storage:
+def open_storage(
+    url: str, *, shards: int = 1, password: Callable[[], str | None] = lambda: None
+) -> Storage:
     """Return the engine that `url` names; it connects when it is first used.
 
     - ``dynamodb://<table>``: Amazon DynamoDB; the standard AWS variables decide where. `shards`
       is the number of partitions over which the list of users is spread.
     - ``sqlite:///<path>``: a file, made on first use.
-    - ``postgresql+psycopg://<user>:<password>@<host>/<database>``: PostgreSQL.
+    - ``postgresql+psycopg://<user>@<host>/<database>``: PostgreSQL. `password` is asked for each
+      connection; None leaves it to the URL.
     - ``memory:``: this process alone, for tests and measurements.
 
     Raises ValueError for any other URL.
@@ -25,7 +29,7 @@ def open_storage(url: str, *, shards: int = 1) -> Storage:
     if scheme in {"sqlite", "postgresql+psycopg"}:
         from chalicelib.storage.sql import SQLStorage  # noqa: PLC0415
 
-        return SQLStorage(url)
+        return SQLStorage(url, password)
     if scheme == "memory":
         from chalicelib.storage.memory import MemoryStorage  # noqa: PLC0415
 

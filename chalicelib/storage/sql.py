@@ -57,10 +57,14 @@ _RECORD_COLUMNS = [RECORDS.c[name] for name in IdempotencyRecord.__struct_fields
 
 
 class SQLStorage:
-    """See Storage. `url` is SQLAlchemy's; nothing is opened before the first act."""
+    """See Storage. `url` is SQLAlchemy's; nothing is opened before the first act.
 
-    def __init__(self, url: str) -> None:
+    `password` is asked for the password of each connection; None leaves it to the URL.
+    """
+
+    def __init__(self, url: str, password: Callable[[], str | None] = lambda: None) -> None:
         self._url = url
+        self._password = password
         self._opening = threading.Lock()
         self._opened: Engine | None = None
 
@@ -206,7 +210,7 @@ class SQLStorage:
     def _engine(self) -> Engine:
         with self._opening:
             if self._opened is None:
-                self._opened = open_engine(self._url)
+                self._opened = open_engine(self._url, self._password)
             return self._opened
 
     def _read(self, act: Callable[[Connection], Result]) -> Result:

@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ _STATEMENT_MILLISECONDS = 5000
 _WAL_ATTEMPTS = 100
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, password: Callable[[], str | None]) -> Engine:
     """Return an engine for `url`, an SQLite file's tables being made where they are missing."""
     if make_url(url).get_backend_name() == "sqlite":
         return _open_sqlite(url)
-    return _open_postgresql(url)
+    return _open_postgresql(url, password)
 
 
 def _open_sqlite(url: str) -> Engine:
@@ -58,7 +59,7 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _open_postgresql(url: str) -> Engine:
+def _open_postgresql(url: str, password: Callable[[], str | None]) -> Engine:
     options: dict[str, Any] = {
         "connect_timeout": 3,
         "tcp_user_timeout": _STATEMENT_MILLISECONDS,
@@ -75,6 +76,13 @@ def _open_postgresql(url: str) -> Engine:
         isolation_level="READ COMMITTED",
         connect_args=options,
     )
+
+    def add_password(*arguments: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event
+        known = password()
+        if known is not None:
+            arguments[-1]["password"] = known
+
+    event.listen(engine, "do_connect", add_password)
     event.listen(engine, "begin", _begin_postgresql)
     return engine
 

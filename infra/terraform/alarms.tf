@@ -1,17 +1,5 @@
 locals {
   alarm_actions = var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]
-
-  # DynamoDB counts its failures by operation, throttled requests by table.
-  table_errors = merge(
-    {
-      throttled-reads  = { metric = "ReadThrottleEvents", dimensions = {} }
-      throttled-writes = { metric = "WriteThrottleEvents", dimensions = {} }
-    },
-    {
-      for operation in ["GetItem", "Query", "TransactWriteItems", "UpdateItem"] :
-      "${operation}-errors" => { metric = "SystemErrors", dimensions = { Operation = operation } }
-    },
-  )
 }
 
 resource "aws_cloudwatch_metric_alarm" "server_errors" {
@@ -55,24 +43,6 @@ resource "aws_cloudwatch_metric_alarm" "throttles" {
   namespace           = "AWS/Lambda"
   metric_name         = "Throttles"
   dimensions          = { FunctionName = each.value }
-  statistic           = "Sum"
-  period              = 60
-  evaluation_periods  = 5
-  datapoints_to_alarm = 1
-  threshold           = 0
-  comparison_operator = "GreaterThanThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = local.alarm_actions
-}
-
-resource "aws_cloudwatch_metric_alarm" "table_errors" {
-  for_each = local.table_errors
-
-  alarm_name          = "${var.name}-${each.key}"
-  alarm_description   = "DynamoDB throttles the table or fails"
-  namespace           = "AWS/DynamoDB"
-  metric_name         = each.value.metric
-  dimensions          = merge({ TableName = var.table }, each.value.dimensions)
   statistic           = "Sum"
   period              = 60
   evaluation_periods  = 5

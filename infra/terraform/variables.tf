@@ -5,11 +5,6 @@ variable "name" {
   type        = string
 }
 
-variable "table" {
-  description = "The DynamoDB table of the stage's STORAGE_URL"
-  type        = string
-}
-
 variable "api_stage" {
   description = "The name of API Gateway's stage, the first segment of the URL's path"
   type        = string
@@ -26,12 +21,6 @@ variable "called_functions" {
 }
 
 # Yours to set, each with a default.
-
-variable "deletion_protection" {
-  description = "Whether AWS refuses to delete the table"
-  type        = bool
-  default     = true
-}
 
 variable "log_retention_in_days" {
   description = "How long logs are kept"

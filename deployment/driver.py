@@ -1,0 +1,31 @@
+"""The driver of PostgreSQL, for stages that use it: DynamoDB's package goes without its 20 MB."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from deployment.errors import DeploymentError
+
+REQUIREMENTS = "requirements-postgresql.txt"
+
+# Lambda's runtimes of Python 3.12 and later run on Amazon Linux 2023, which has glibc 2.34.
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+_PLATFORMS = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
+_MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
+
+
+def install(root: Path, folder: Path, architecture: str) -> None:
+    """Install the driver into `folder`, built for Lambda on "arm64" or "x86_64".
+
+    Raises DeploymentError where pip fails.
+    """
+    machine = _MACHINES[architecture]
+    command = [
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+        *("--no-compile", "--only-binary=:all:", "--implementation", "cp"),
+        *(f"--platform={platform}_{machine}" for platform in _PLATFORMS),
+        *("--target", str(folder), "--requirement", str(root / REQUIREMENTS)),
+    ]
+    done = subprocess.run(command, check=False)  # noqa: S603 - the interpreter that runs this
+    if done.returncode != 0:
+        raise DeploymentError(f"pip could not install {REQUIREMENTS}; what it printed says why.")

@@ -1,0 +1,151 @@
+"""A stage on PostgreSQL: its password by reference, its driver in the package, no table."""
+
+import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+
+from localdev.engines import Engines
+from tests.conftest import url_of
+from tests.deploy.cloud import Cloud, running_cloud
+from tests.deploy.deployed import AUTH_PARAMETER, AUTHENTICATION, Deployed, DeployedSuite
+from tests.deploy.project import ROOT, Project, succeeded
+from tests.issuer import SECRET
+from tests.needs import cfn_tool
+
+pytestmark = pytest.mark.slow
+
+NAME = "user-management-dev"
+PARAMETER = "/user-management/dev/database-password"
+DATABASE, ROLE, PASSWORD = "stage", "stage_role", "a password / with @ and :"
+
+
+@pytest.fixture(scope="module")
+def database(engines: Engines) -> Iterator[str]:
+    """Make a database and a role with a password; return the URL without it."""
+    url = make_url(url_of(engines, "postgresql"))
+    server = create_engine(url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'"))
+        connection.execute(text(f"CREATE DATABASE {DATABASE} OWNER {ROLE}"))
+        # The server of the tests trusts everybody else on this machine.
+        rules = Path(connection.execute(text("SHOW hba_file")).scalar_one())
+        rule = f"host {DATABASE} {ROLE} 127.0.0.1/32 scram-sha-256\n"
+        rules.write_text(rule + rules.read_text())
+        connection.execute(text("SELECT pg_reload_conf()"))
+        yield url.set(username=ROLE, database=DATABASE).render_as_string()
+        connection.execute(text(f"DROP DATABASE {DATABASE} WITH (FORCE)"))
+        connection.execute(text(f"DROP ROLE {ROLE}"))
+    server.dispose()
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    """Run a clean emulator that keeps the stage's secrets."""
+    with running_cloud() as running:
+        running.keep_secret(AUTH_PARAMETER, SECRET)
+        running.keep_secret(PARAMETER, PASSWORD)
+        yield running
+
+
+def make_project(folder: Path, database: str) -> Project:
+    """Copy the project, its stage dev being on the database."""
+    project = Project(folder)
+    project.connect("dev")
+    variables = {"STORAGE_URL": database, "STORAGE_PASSWORD_PARAMETER": PARAMETER}
+    project.configure("dev", **AUTHENTICATION, **variables)
+    config = project.config
+    del config["stages"]["dev"]["api_gateway_custom_domain"]
+    project.write_config(config)
+    for name in ("alembic.ini", "migrations", "requirements-postgresql.txt"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    return project
+
+
+@pytest.fixture(scope="module")
+def api(
+    cloud: Cloud, database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployed]:
+    """Bring the schema up to date, deploy the stage, and return its API."""
+    project = make_project(tmp_path_factory.mktemp("deploy"), database)
+    succeeded(project.deployment("migrate", "dev", **cloud.variables))
+    succeeded(project.deployment("deploy", "dev", **cloud.variables))
+    with closing(Deployed(cloud, project.api_id("dev"), "dev", NAME)) as deployed:
+        yield deployed
+
+
+class TestDeployed(DeployedSuite):
+    """The suite, on PostgreSQL."""
+
+    def test_the_role_may_not_use_dynamodb(self, cloud: Cloud, api: Deployed) -> None:
+        """Without a table there is no permission for one, and the password may be read."""
+        policy = cloud.client("iam").get_role_policy(RoleName=api.prefix, PolicyName=api.prefix)
+        statements = policy["PolicyDocument"]["Statement"]
+        granted = {action for statement in statements for action in statement["Action"]}
+        assert not {action for action in granted if action.startswith("dynamodb:")}
+        assert "ec2:CreateNetworkInterface" in granted
+        [secrets] = [one for one in statements if "ssm:GetParameter" in one["Action"]]
+        assert any(arn.endswith(f":parameter{PARAMETER}") for arn in secrets["Resource"])
+        assert cloud.client("dynamodb").list_tables()["TableNames"] == []
+
+    def test_the_database_asks_for_the_password(self, api: Deployed, database: str) -> None:
+        """Without the password nobody connects, so the functions must have had it."""
+        assert api.call("GET", "/health", None).status_code == 200
+        stranger = create_engine(database)
+        with pytest.raises(OperationalError, match="password"):
+            stranger.connect()
+        stranger.dispose()
+
+    def test_a_changed_password_is_taken(self, cloud: Cloud, api: Deployed, database: str) -> None:
+        """After the password changed and the connections ended, the next request is answered."""
+        admin = create_engine(make_url(database).set(username="app"), isolation_level="AUTOCOMMIT")
+        ends = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = :role"
+        with admin.connect() as connection:
+            connection.execute(text(f"ALTER ROLE {ROLE} PASSWORD 'another'"))
+            connection.execute(text(ends), {"role": ROLE})
+        cloud.client("ssm").put_parameter(Name=PARAMETER, Value="another", Overwrite=True)
+        admin.dispose()
+        assert api.call("GET", f"/users/{api.user()}").status_code == 200
+
+
+def test_the_packages_have_the_driver_and_no_table(tmp_path: Path) -> None:
+    """CloudFormation passes cfn-lint, and neither package speaks of a table."""
+    project = make_project(tmp_path / "stage", "postgresql+psycopg://app@db.internal/app")
+    succeeded(project.deployment("package", "dev", "--routing", "per-route"))
+    template = "build/dev/cloudformation/template.yaml"
+    lint = cfn_tool("cfn-lint")
+    assert succeeded(project.run(*lint, template)) == ""
+    assert "DynamoDB" not in (project.folder / template).read_text()
+    with zipfile.ZipFile(project.folder / "build/dev/cloudformation/deployment.zip") as package:
+        tops = {name.partition("/")[0] for name in package.namelist()}
+    assert {"psycopg", "psycopg_binary", "sqlalchemy"} <= tops
+    succeeded(project.deployment("terraform", "dev"))
+    made = project.folder / "build/dev/terraform"
+    assert not any("dynamodb" in path.read_text() for path in made.glob("*.tf*"))
+
+
+@pytest.mark.parametrize("command", ["deploy", "package", "terraform"])
+def test_a_database_needs_a_vpc(tmp_path: Path, command: str) -> None:
+    """Without a VPC the functions would never reach the database: nothing is made."""
+    project = make_project(tmp_path / "stage", "postgresql+psycopg://app@db.internal/app")
+    config = project.config
+    del config["stages"]["dev"]["subnet_ids"]
+    project.write_config(config)
+    done = project.deployment(command, "dev")
+    assert done.returncode == 1
+    assert "set subnet_ids and security_group_ids under stages.dev" in done.stderr
+
+
+def test_a_password_in_the_configuration_is_refused(tmp_path: Path) -> None:
+    """A URL with a password would lie in version control: nothing is made, nothing repeated."""
+    project = make_project(tmp_path / "stage", "postgresql+psycopg://app:hidden@db.internal/app")
+    done = project.deployment("package", "dev")
+    assert done.returncode == 1
+    assert "put it into an SSM parameter" in done.stderr
+    assert "hidden" not in done.stderr
