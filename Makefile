@@ -31,13 +31,16 @@ $(INSTALLED): requirements.txt requirements-postgresql.txt requirements-dev.txt 
 	@touch $@
 
 # Chalice restarts when any file changes, bytecode that it has just caused to be written included.
-# A stage that config.json does not have leaves the shell's settings alone.
+# A stage that config.json does not have leaves the shell's settings alone. An application that cannot
+# be imported ends the command here: Chalice would print the traceback, and wait for a change.
 local local-auth: export PYTHONDONTWRITEBYTECODE = 1
 local: $(INSTALLED) ## Serve the API on this machine, open (PORT=8000, STORAGE=dynamodb or postgresql)
-	@$(if $(filter dynamodb,$(STORAGE)),PYTHON=$(abspath $(BIN)/python) tests/install-emulators ministack)
+	@$(BIN)/python -c 'import app'
+	@$(if $(STORAGE),PYTHON=$(abspath $(BIN)/python) tests/install-emulators $(STORAGE:dynamodb=ministack))
 	@$(if $(STORAGE),$(BIN)/python -m localdev.serve $(STORAGE),$(BIN)/chalice local --stage local) --port $(PORT)
 
 local-auth: $(INSTALLED) ## The same, closed: callers need a token
+	@$(BIN)/python -c 'import app'
 	@LOCAL_AUTH=closed $(BIN)/chalice local --stage local --port $(PORT)
 
 token: $(INSTALLED) ## Print a token for the closed server (SUB=<user_id> ROLE=admin)

