@@ -1,5 +1,6 @@
 """Answers: from what a view returns to status, headers and body."""
 
+from collections.abc import Collection
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -46,16 +47,21 @@ class Text(Struct, Generic[MediaType], frozen=True):
     headers: dict[str, str] = {}
 
 
-def answer(result: Any, request: Request) -> Response:  # noqa: ANN401 - whatever a view returns
+def answer(
+    result: Any,  # noqa: ANN401 - whatever a view returns
+    request: Request,
+    known: Collection[str] = (),
+) -> Response:
     """Return the answer to `request` that `result` stands for.
 
+    `known` are the query parameters of the route, which lead on to the next page of a list.
     A user or order is 200 with its ETag, or 304; a page of a list is 200 with a link to the next;
     what was created is 201; None is 204; a response is itself; anything else is 200.
     """
     if isinstance(result, User | Order):
         return _representation(result, request)
     if isinstance(result, UserList | OrderList):
-        return _page(result, request)
+        return _page(result, request, known)
     if isinstance(result, Created):
         return _created(result, request)
     if result is None:
@@ -96,12 +102,13 @@ def _representation(thing: User | Order, request: Request) -> Response:
     return Response(_encode(thing), headers)
 
 
-def _page(page: UserList | OrderList, request: Request) -> Response:
+def _page(page: UserList | OrderList, request: Request, known: Collection[str]) -> Response:
     headers: Headers = {"Content-Type": JSON, "Cache-Control": UNKEPT}
     if page.next_cursor is not None:
         sent = request.to_original_event()["multiValueQueryStringParameters"] or {}
-        given = {name: values[-1] for name, values in sent.items()}
-        # Relative to the request's own address, whatever stage or domain stands before the path.
+        given = {name: values[-1] for name, values in sent.items() if name in known}
+        # A query alone keeps the request's path, whatever stage or domain stands before it
+        # (RFC 3986 §5.2.2).
         target = urlencode(given | {"cursor": page.next_cursor})
         headers["Link"] = f'<?{target}>; rel="next"'
     return Response(_encode(page), headers)

@@ -173,6 +173,8 @@ class Api(Chalice):
         """Wrap a view: who may come in, what it is given, and what becomes of its answer."""
         view, admits = operation.view, operation.admits
         readers = list(_readers(view).items())
+        query = view.__annotations__.get("query")
+        known = frozenset() if query is None else frozenset(query.__struct_fields__)
 
         @functools.wraps(view)
         def operate(**path_parameters: str) -> Response:
@@ -184,7 +186,7 @@ class Api(Chalice):
                 _check_ids(given)
                 for name, read in readers:
                     given[name] = read(request, caller)
-                return answers.answer(view(**given), request)
+                return answers.answer(view(**given), request, known)
             except Exception as error:  # noqa: BLE001 - every failure is an answer
                 return self._problem(error, request.context["requestId"])
 

@@ -63,6 +63,8 @@ class ListQuery(Struct, frozen=True, kw_only=True):
         str | None,
         Meta(
             description="The `next_cursor` of the page before this one.",
+            # Refused by `Cursors`, whose answer says more than that it has another form.
+            extra_json_schema={"pattern": f"^[A-Za-z0-9_-]{{{_CURSOR_LENGTH}}}$"},
             extra={"rule": "the 'next_cursor' of an earlier answer"},
         ),
     ] = None

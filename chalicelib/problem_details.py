@@ -213,6 +213,7 @@ ProblemName = Annotated[
     Meta(
         description="The last part of a problem's `type`.",
         examples=["email-taken"],
+        extra_json_schema={"enum": sorted(_KINDS_BY_NAME)},
     ),
 ]
 

@@ -25,15 +25,21 @@ RENDERER_FILES = {
 }
 """The files of the renderer, by their SHA-384 digests (https://www.w3.org/TR/SRI/)."""
 
-AssetName = Annotated[
-    str, Meta(description="A file of the page: page.css or page.js.", examples=["page.css"])
-]
-
 _FOLDER = Path(__file__).parent
 _MEDIA_TYPES: dict[str, Literal["text/css", "text/javascript"]] = {
     "page.css": "text/css",
     "page.js": "text/javascript",
 }
+
+AssetName = Annotated[
+    str,
+    Meta(
+        description="A file of the page: page.css or page.js.",
+        examples=["page.css"],
+        extra_json_schema={"enum": list(_MEDIA_TYPES)},
+    ),
+]
+
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 

@@ -5,7 +5,7 @@ import string
 import threading
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, urlencode, urljoin, urlsplit
 
 import pytest
 
@@ -206,3 +206,36 @@ def test_a_page_fits_into_an_answer(api: Served) -> None:
     assert len(json.dumps(first.body["users"], ensure_ascii=False).encode()) < 4 * 1024 * 1024
     assert first.body["next_cursor"] is not None
     assert [user["user_id"] for user in walk(api, "/users", limit=100)] == ids[::-1]
+
+
+def test_the_link_to_the_next_page_repeats_only_what_the_list_knows(api: Served) -> None:
+    """Unknown parameters are left out of the link, and the list's own stand in it once."""
+    for _ in range(3):
+        api.user()
+    sent = "/users?unknown=1&limit=1&status=active&unknown=2&order=asc"
+    target = api.call("GET", sent, ADMIN).headers["Link"].partition(">")[0][1:]
+    again = api.call("GET", f"/users{target}&unknown=3", ADMIN)
+    for link in (target, again.headers["Link"].partition(">")[0][1:]):
+        given = parse_qs(urlsplit(link).query, strict_parsing=True)
+        assert given.pop("cursor")
+        assert given == {"limit": ["1"], "status": ["active"], "order": ["asc"]}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://api.example.com/users?limit=1",
+        "https://abc.execute-api.eu-central-1.amazonaws.com/prod/users?limit=1",
+        "https://api.example.com/shop/v1/users/?limit=1",
+    ],
+)
+def test_the_link_leads_on_behind_every_prefix(api: Served, address: str) -> None:
+    """Resolved as clients do (RFC 3986), it keeps the stage, base path and trailing slash."""
+    for _ in range(2):
+        api.user()
+    sent = urlsplit(address)
+    path = sent.path[sent.path.index("/users") :]
+    link = api.call("GET", f"{path}?{sent.query}", ADMIN).headers["Link"]
+    following = urlsplit(urljoin(address, link.partition(">")[0][1:]))
+    assert (following.netloc, following.path) == (sent.netloc, sent.path)
+    assert len(api.call("GET", f"{path}?{following.query}", ADMIN).body["users"]) == 1

@@ -14,9 +14,10 @@ _MAX_KEY_LENGTH = 255
 def before_call(context, case, kwargs) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001, ARG001
     """Send valid requests with a key of their own, a true entity tag and no cursor of nobody's.
 
-    A key that comes twice rightly answers for the first request, and a cursor that no list gave is
-    rightly refused. Entity tags have quotes, and schemathesis makes some headers of letters and
-    digits alone, whatever the pattern. All are left as they are in a request meant to be refused.
+    State decides about these, and no schema can: a key that comes twice rightly answers for the
+    first request, and a cursor that no list has signed is rightly refused. Entity tags have quotes,
+    and schemathesis makes some headers of letters and digits alone, whatever the pattern. All are
+    left as they are in a request meant to be refused.
     """
     if case.meta is not None and not case.meta.generation.mode.is_positive:
         return

@@ -185,3 +185,21 @@ def _at(api: Served, base: str) -> str:
     event["requestContext"]["path"] = f"{base}/docs"
     body: str = api.module.app(event, None)["body"]
     return body
+
+
+def test_every_parameter_says_what_the_server_takes(document: dict[str, Any]) -> None:
+    """Each path, query and header parameter is bounded: a type alone would promise too much."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            for parameter in operation.get("parameters", ()):
+                schema = parameter["schema"]
+                choices = schema.get("anyOf", [schema])
+                for one in choices:
+                    choice = one
+                    if "$ref" in choice:
+                        name = choice["$ref"].rpartition("/")[2]
+                        choice = document["components"]["schemas"][name]
+                    bounded = {"pattern", "enum", "const", "format", "minimum"} & choice.keys()
+                    lengths = {"minLength", "maxLength"} <= choice.keys()
+                    place = (method, path, parameter["name"], choice)
+                    assert bounded or lengths or choice.get("type") == "null", place
