@@ -15,9 +15,12 @@ PYTHON ?= $(shell for python in python3.13 python3.14 python3.12 python3.11 pyth
 	&& echo $$python && break; done)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# What writes the lock files.
+UV := 0.13.9
+AUDIT := cyclonedx-bom==7.5.0 pip-audit==2.10.1
 
 .DEFAULT_GOAL := help
-.PHONY: help local local-auth token migrate migrate-stage openapi release-openapi tools test test-all lint format clean \
+.PHONY: help local local-auth token migrate migrate-stage openapi release-openapi tools test test-all lint format clean lock sbom audit \
 	deploy delete package terraform package-size emulators bench
 
 help: ## List the commands
@@ -26,8 +29,8 @@ help: ## List the commands
 $(INSTALLED): requirements.txt requirements-postgresql.txt requirements-dev.txt requirements-docs.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed, 3.13 preferred: see .python-version"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-docs.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-docs.txt
 	@touch $@
 
 # Chalice restarts when any file changes, bytecode that it has just caused to be written included.
@@ -87,6 +90,26 @@ package-size: package ## Tell what the functions' code weighs (STAGE=prod)
 
 bench: $(INSTALLED) emulators ## Measure side by side with others, and write docs/performance.md
 	@$(BIN)/python -m benchmarks
+
+lock: $(INSTALLED) ## Pin all that requirements*.in ask for, with hashes, in requirements*.txt
+	@test -x .tools/lock/bin/uv || { $(PYTHON) -m venv .tools/lock \
+		&& .tools/lock/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV); }
+	@for name in requirements requirements-postgresql requirements-dev requirements-docs; do \
+		.tools/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --custom-compile-command 'make lock' \
+		$$(test $$name != requirements-docs || echo --no-deps) $$name.in --output-file $$name.txt \
+		|| exit 1; done
+
+sbom: $(INSTALLED) ## List what the functions' package holds, as CycloneDX, in build/sbom.cdx.json
+	@test -x .tools/audit/bin/cyclonedx-py || { $(PYTHON) -m venv .tools/audit \
+		&& .tools/audit/bin/python -m pip install --quiet --disable-pip-version-check $(AUDIT); }
+	@mkdir -p build
+	@.tools/audit/bin/cyclonedx-py requirements requirements.txt --output-reproducible \
+		--output-file build/sbom.cdx.json
+
+audit: sbom ## Ask whether a dependency is known to be vulnerable (needs the network)
+	@for name in requirements requirements-postgresql requirements-dev; do \
+		.tools/audit/bin/pip-audit --require-hashes --disable-pip --requirement $$name.txt || exit 1; done
 
 lint: $(INSTALLED) ## Check style and types
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import botocore.docs
 import urllib3.http2
 
-from tests.deploy.project import Project, succeeded
+from tests.deploy.project import ROOT, Project, succeeded
 
 _KEYS = "https://issuer.example/keys"
 
@@ -80,8 +80,9 @@ def _package(target: Path, *, vendored: bool) -> None:
     project.configure("prod", AUTH_ISSUER="bench", AUTH_AUDIENCE="api", AUTH_JWKS_URL=_KEYS)
     if not vendored:
         (project.folder / "deployment/vendor.py").write_text("def fill(root):\n    pass\n")
-        with (project.folder / "requirements.txt").open("a") as requirements:
-            requirements.write(f"boto3=={version('boto3')}\n")
+        # Without hashes, which pip would ask of boto3 as well.
+        asked = (ROOT / "requirements.in").read_text()
+        (project.folder / "requirements.txt").write_text(f"{asked}boto3=={version('boto3')}\n")
     done = project.chalice("package", "--stage", "prod", "out", AWS_DEFAULT_REGION="us-east-1")
     succeeded(done)
     with zipfile.ZipFile(project.folder / "out" / "deployment.zip") as package:

@@ -29,7 +29,7 @@ def renderer_folder() -> Path:
     """Return where the renderer's files are installed."""
     renderer = find_renderer()
     if renderer is None:
-        missing("flask-swagger-ui is not installed: pip install --no-deps -r requirements-docs.txt")
+        missing("flask-swagger-ui is not installed: run 'make .venv/.installed'")
     return renderer.folder
 
 
