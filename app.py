@@ -5,20 +5,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from chalice.app import AuthRequest, AuthResponse, Response
 
-from chalicelib import docs_page
-from chalicelib.answers import Lasting, Superseded, Text
-from chalicelib.api import Answer, Api, Event
-from chalicelib.auth import Caller
-from chalicelib.authorizer import Gate
-from chalicelib.docs_page import AssetName
-from chalicelib.idempotency import Created, IdempotencyKey
-from chalicelib.index import Document, Health, Index
-from chalicelib.model import Order, OrderId, User, UserId, Versions
-from chalicelib.orders import NewOrder, OrderPatch, OrderService
-from chalicelib.pagination import OrderList, OrderListQuery, UserList, UserListQuery
-from chalicelib.path_router import DEPRECATED_SINCE, Message, message_for, respond
-from chalicelib.problem_details import Explanation, ProblemName, explain
-from chalicelib.problems import (
+from chalicelib.docs_page import page as docs_page
+from chalicelib.docs_page.page import AssetName
+from chalicelib.domain.errors import (
     EmailTaken,
     Forbidden,
     IllegalTransition,
@@ -27,10 +16,21 @@ from chalicelib.problems import (
     UserHasOpenOrders,
     UserSuspended,
 )
+from chalicelib.domain.idempotency import Created, IdempotencyKey
+from chalicelib.domain.model import Order, OrderId, User, UserId, Versions
+from chalicelib.domain.orders import NewOrder, OrderPatch, OrderService
+from chalicelib.domain.pagination import OrderList, OrderListQuery, UserList, UserListQuery
+from chalicelib.domain.storage import Storage
+from chalicelib.domain.users import NewUser, UserCreated, UserPatch, UserReplacement, UserService
+from chalicelib.legacy import DEPRECATED_SINCE, Message, message_for, respond
+from chalicelib.security.authorizer import Gate
+from chalicelib.security.permissions import Caller
 from chalicelib.settings import Settings
-from chalicelib.storage import open_storage
-from chalicelib.storage.base import Storage
-from chalicelib.users import NewUser, UserCreated, UserPatch, UserReplacement, UserService
+from chalicelib.storage.factory import open_storage
+from chalicelib.web.application import Answer, Api, Event
+from chalicelib.web.problem_details import Explanation, ProblemName, explain
+from chalicelib.web.responses import Lasting, Superseded, Text
+from chalicelib.web.service_info import Document, Health, Index
 
 settings = cache(Settings.of_process)
 app = Api("user-management", settings)
@@ -68,7 +68,7 @@ def gate() -> Gate:
 def document() -> Document:
     """Return the OpenAPI document, built when it is first asked for."""
     # Imported here, so that a cold start does not pay for it.
-    from chalicelib.openapi import document_of  # noqa: PLC0415
+    from chalicelib.openapi.document import document_of  # noqa: PLC0415
 
     return document_of(app)
 

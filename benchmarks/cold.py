@@ -21,7 +21,7 @@ by itself ships none."""
 _PAYS = """\
 What pays, each taken away by itself: bytecode, trimmed data and two parts left out in the `vendor/`
 folder that the build fills (`deployment/vendor.py`), and a client without the handlers of other
-services (`chalicelib/storage/dynamodb_client.py`). What did not, when it was tried, or so little
+services (`chalicelib/storage/dynamodb/client.py`). What did not, when it was tried, or so little
 that it is not worth its lines: leaving out the operations of DynamoDB that are never called,
 bytecode without docstrings, bytecode that is not checked against its source, and a garbage
 collector that rests during the start. Nearly all is spent before the first event, where Lambda

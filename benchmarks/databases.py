@@ -6,9 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, text
 
-from chalicelib.storage import open_storage
-from chalicelib.storage.base import Storage
-from chalicelib.storage.sql_schema import METADATA
+from chalicelib.domain.storage import Storage
+from chalicelib.storage.factory import open_storage
+from chalicelib.storage.sql.schema import METADATA
 from localdev.engines import Engines, Missing
 
 _NUMBERS = {

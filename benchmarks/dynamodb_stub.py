@@ -12,8 +12,8 @@ from typing import Any
 from benchmarks import tls
 from benchmarks.events import ORDER_ID, PEOPLE
 from benchmarks.measure import ROOT
-from chalicelib.model import Item, Order, User
-from chalicelib.storage.dynamodb_items import new_order_item, new_user_item
+from chalicelib.domain.model import Item, Order, User
+from chalicelib.storage.dynamodb.items import new_order_item, new_user_item
 
 PRODUCT_TABLE = "product"
 USUAL_TABLE = "usual"

@@ -10,11 +10,11 @@ import botocore.session
 
 from benchmarks.bench import Bench
 from benchmarks.report import Goal, Section, Table
-from chalicelib.model import User
-from chalicelib.storage.base import Query, Storage, UserQuery
-from chalicelib.storage.dynamodb import DynamoDBStorage
-from chalicelib.storage.dynamodb_items import claim_item, new_order_item, new_user_item
-from chalicelib.storage.dynamodb_table import create_table
+from chalicelib.domain.model import User
+from chalicelib.domain.storage import Query, Storage, UserQuery
+from chalicelib.storage.dynamodb.engine import DynamoDBStorage
+from chalicelib.storage.dynamodb.items import claim_item, new_order_item, new_user_item
+from chalicelib.storage.dynamodb.table import create_table
 from localdev.engines import Engines, Missing, environment
 from tests.storage.things import an_order
 from tests.storage.wire import Wire

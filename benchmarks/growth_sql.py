@@ -13,8 +13,8 @@ from benchmarks.bench import Bench
 from benchmarks.databases import filled, order_id, urls, user_id
 from benchmarks.report import Goal, Section, Table
 from benchmarks.sql_reads import Reads, reads
-from chalicelib.model import User
-from chalicelib.storage.base import Query, Storage, UserQuery
+from chalicelib.domain.model import User
+from chalicelib.domain.storage import Query, Storage, UserQuery
 from localdev.engines import Engines
 
 _TEXT = """\

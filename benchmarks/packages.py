@@ -37,7 +37,7 @@ def made() -> Iterator[Path]:
         shutil.copytree(product, packages / "whole")
         _complete(packages / "whole")
         shutil.copytree(product, packages / "handlers")
-        client = packages / "handlers/chalicelib/storage/dynamodb_client.py"
+        client = packages / "handlers/chalicelib/storage/dynamodb/client.py"
         _change(client, "include_builtin_handlers=False", "")
         yield packages
 

@@ -3,7 +3,7 @@
 from app import app as handler
 from app import storage
 from benchmarks.events import PEOPLE
-from chalicelib.model import User
+from chalicelib.domain.model import User
 from chalicelib.storage.memory import MemoryStorage
 
 if isinstance(storage(), MemoryStorage):

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.pagination import UserListQuery
-from chalicelib.storage import open_storage
-from chalicelib.users import UserService
+from chalicelib.domain.pagination import UserListQuery
+from chalicelib.domain.users import UserService
+from chalicelib.storage.factory import open_storage
 
 service = UserService(open_storage(os.environ["STORAGE_URL"]), lambda: b"")
 

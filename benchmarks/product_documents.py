@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chalicelib.storage.dynamodb_client import make_client
+from chalicelib.storage.dynamodb.client import make_client
 
 TABLE = "documents"
 

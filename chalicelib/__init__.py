@@ -1,1 +1,0 @@
-"""The User Management API behind `app.py`: rules, storage and HTTP conventions."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 
-from chalicelib.secrets import read_parameter
+from chalicelib.parameter_store import read_parameter
 
 # Keys travel over TLS; but for a provider on this machine, as tests run one.
 _JWKS_URL = re.compile(

@@ -2,7 +2,7 @@
 
 API Gateway refuses some requests before any function sees them, and answers when a function fails.
 Each kind of such an answer can be given a body and headers; they are made here from
-`chalicelib.problems`, so that a client cannot tell where a problem was born.
+`chalicelib.domain.errors`, so that a client cannot tell where a problem was born.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 """
 
@@ -12,9 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from chalicelib.cors import EXPOSED_HEADERS
-from chalicelib.problem_details import describe, kind_of
-from chalicelib.problems import (
+from chalicelib.domain.errors import (
     BadRequest,
     ContentTooLarge,
     Forbidden,
@@ -26,6 +24,8 @@ from chalicelib.problems import (
     Unavailable,
     UnsupportedMediaType,
 )
+from chalicelib.web.cors import EXPOSED_HEADERS
+from chalicelib.web.problem_details import describe, kind_of
 
 EXTENSION = "x-amazon-apigateway-gateway-responses"
 """Where a Swagger document has them.

@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import Iterator
 
-from chalicelib.storage.dynamodb_table import create_table
+from chalicelib.storage.dynamodb.table import create_table
 from deployment.account import Account
 from deployment.chalice_command import chalice
 from deployment.checks import check

@@ -15,7 +15,7 @@ from chalice.app import Chalice
 from chalice.config import Config
 from chalice.local import LocalDevServer
 
-from chalicelib.api import Api
+from chalicelib.web.application import Api
 from deployment import bundle
 from deployment.checks import check
 from deployment.errors import DeploymentError

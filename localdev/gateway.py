@@ -16,9 +16,9 @@ from chalice.local import (
     LocalGatewayAuthorizer,
 )
 
-from chalicelib.api import Answer, Api, Event
-from chalicelib.auth import Caller, authorizer_of
-from chalicelib.problems import Forbidden, Unauthenticated
+from chalicelib.domain.errors import Forbidden, Unauthenticated
+from chalicelib.security.permissions import Caller, authorizer_of
+from chalicelib.web.application import Answer, Api, Event
 from localdev.renderer import Renderer
 
 LOCAL_CALLER = Caller(subject=" local", is_admin=True)

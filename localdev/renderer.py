@@ -8,9 +8,9 @@ their public address, as it does when deployed.
 from importlib.util import find_spec
 from pathlib import Path
 
-from chalicelib.answers import PUBLIC
-from chalicelib.api import Answer
-from chalicelib.docs_page import RENDERER_FILES
+from chalicelib.docs_page.page import RENDERER_FILES
+from chalicelib.web.application import Answer
+from chalicelib.web.responses import PUBLIC
 
 RENDERER_PATH = "/docs/renderer"
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import boto3
 
-from chalicelib.storage.dynamodb_table import create_table
+from chalicelib.storage.dynamodb.table import create_table
 from localdev.engines import Missing, environment, ministack, postgresql
 
 _TABLE = "user-management-local"

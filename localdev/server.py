@@ -9,8 +9,8 @@ from chalice.app import Chalice
 from chalice.config import Config
 from chalice.local import CustomLocalChalice, LocalChalice, LocalDevServer, ThreadedHTTPServer
 
-from chalicelib.api import Answer
-from chalicelib.problems import BadRequest, ContentTooLarge, MethodNotAllowed, Problem
+from chalicelib.domain.errors import BadRequest, ContentTooLarge, MethodNotAllowed, Problem
+from chalicelib.web.application import Answer
 from localdev.gateway import LocalGateway
 
 # API Gateway's limits: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html

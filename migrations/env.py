@@ -6,8 +6,8 @@ https://alembic.sqlalchemy.org/en/latest/tutorial.html#the-migration-environment
 from alembic import context
 
 from chalicelib.settings import Settings, SettingsError
-from chalicelib.storage.sql_engine import open_engine
-from chalicelib.storage.sql_schema import METADATA
+from chalicelib.storage.sql.connections import open_engine
+from chalicelib.storage.sql.schema import METADATA
 
 settings = Settings.of_process()
 try:

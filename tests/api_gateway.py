@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
-from chalicelib.problems import Unauthenticated
+from chalicelib.domain.errors import Unauthenticated
 
 Fields = Sequence[tuple[str, str]]
 STAGE = "api"

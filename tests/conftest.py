@@ -9,7 +9,7 @@ import boto3
 import pytest
 from hypothesis import settings
 
-from chalicelib.storage.dynamodb_table import create_table
+from chalicelib.storage.dynamodb.table import create_table
 from localdev.engines import Engines, Missing, environment
 from tests.needs import missing, skipped_lines
 from tests.openapi_recorder import recorder

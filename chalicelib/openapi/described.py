@@ -4,13 +4,7 @@ import inspect
 from functools import cached_property
 from typing import Any, get_args, get_origin
 
-from chalicelib.answers import Lasting, Superseded, Text
-from chalicelib.api import Operation
-from chalicelib.auth import Admits
-from chalicelib.idempotency import Created
-from chalicelib.model import Order, User
-from chalicelib.problem_details import KINDS, Kind
-from chalicelib.problems import (
+from chalicelib.domain.errors import (
     ContentTooLarge,
     CreationUndone,
     Forbidden,
@@ -26,6 +20,12 @@ from chalicelib.problems import (
     UserNotFound,
     VersionMismatch,
 )
+from chalicelib.domain.idempotency import Created
+from chalicelib.domain.model import Order, User
+from chalicelib.security.permissions import Admits
+from chalicelib.web.application import Operation
+from chalicelib.web.problem_details import KINDS, Kind
+from chalicelib.web.responses import Lasting, Superseded, Text
 
 _BY_PARAMETER: dict[str, tuple[type[Exception], ...]] = {
     "user_id": (UserNotFound,),

@@ -6,15 +6,8 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct
 
-from chalicelib import ids
-from chalicelib.auth import IAM_CALLER
-from chalicelib.index import Health, Index
-from chalicelib.model import Item, Order, OrderId, User, UserId
-from chalicelib.orders import NewOrder, OrderPatch, OrderService
-from chalicelib.pagination import OrderList, OrderListQuery, UserList, UserListQuery
-from chalicelib.path_router import MESSAGES, Message
-from chalicelib.problem_details import Explanation, describe, explain, kind_of
-from chalicelib.problems import (
+from chalicelib.domain import ids
+from chalicelib.domain.errors import (
     EmailTaken,
     FieldError,
     IllegalTransition,
@@ -22,8 +15,15 @@ from chalicelib.problems import (
     InvalidParameter,
     UnsupportedMediaType,
 )
+from chalicelib.domain.model import Item, Order, OrderId, User, UserId
+from chalicelib.domain.orders import NewOrder, OrderPatch, OrderService
+from chalicelib.domain.pagination import OrderList, OrderListQuery, UserList, UserListQuery
+from chalicelib.domain.users import NewUser, UserCreated, UserPatch, UserReplacement, UserService
+from chalicelib.legacy import MESSAGES, Message
+from chalicelib.security.permissions import IAM_CALLER
 from chalicelib.storage.memory import MemoryStorage
-from chalicelib.users import NewUser, UserCreated, UserPatch, UserReplacement, UserService
+from chalicelib.web.problem_details import Explanation, describe, explain, kind_of
+from chalicelib.web.service_info import Health, Index
 
 REQUEST_ID = "7a1ad4c5-7a4e-4f5e-a4b1-6a8f7f1f2a52"
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from chalicelib.conditional import EntityTags
-from chalicelib.idempotency import KeyText
+from chalicelib.domain.idempotency import KeyText
 from chalicelib.openapi.schemas import Schema, Schemas
+from chalicelib.web.conditional import EntityTags
 
 HEADERS: dict[str, Any] = {
     "RequestId": {

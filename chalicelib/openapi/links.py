@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from chalicelib.model import Order, User
+from chalicelib.domain.model import Order, User
+from chalicelib.domain.pagination import OrderList, UserList
 from chalicelib.openapi.described import Described
-from chalicelib.pagination import OrderList, UserList
 
 # Where in an answer the first thing of its type is.
 _PLACES = {UserList: (User, "/users/0"), OrderList: (Order, "/orders/0")}

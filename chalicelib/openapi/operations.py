@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
-from chalicelib.answers import Superseded
-from chalicelib.api import JSON_TYPES, MERGE_PATCH_TYPES
-from chalicelib.auth import Admits
 from chalicelib.openapi.described import Described
 from chalicelib.openapi.examples import example_of
 from chalicelib.openapi.headers import request_field
 from chalicelib.openapi.responses import responses
 from chalicelib.openapi.schemas import Schema, Schemas
+from chalicelib.security.permissions import Admits
+from chalicelib.web.application import JSON_TYPES, MERGE_PATCH_TYPES
+from chalicelib.web.responses import Superseded
 
 _CONDITION = "Change only this version: one of the entity tags must be the present one."
 _FRESHNESS = "Answer only what is new: 304 when one of the entity tags is the present one."

@@ -3,18 +3,18 @@
 from collections.abc import Callable, Iterable
 from typing import Any, get_args
 
-from chalicelib.answers import JSON, PUBLIC, REVALIDATED, UNKEPT, Lasting, Superseded, Text
-from chalicelib.api import PROBLEM_TYPE
-from chalicelib.idempotency import Created
-from chalicelib.model import Order, User
+from chalicelib.domain.errors import Problem
+from chalicelib.domain.idempotency import Created
+from chalicelib.domain.model import Order, User
+from chalicelib.domain.pagination import OrderList, UserList
 from chalicelib.openapi.described import Described
 from chalicelib.openapi.examples import example_of, problem_example, sample_of
 from chalicelib.openapi.headers import cache_control, field
 from chalicelib.openapi.links import links_from
 from chalicelib.openapi.schemas import Schemas
-from chalicelib.pagination import OrderList, UserList
-from chalicelib.problem_details import Kind, ProblemDetails
-from chalicelib.problems import Problem
+from chalicelib.web.application import PROBLEM_TYPE
+from chalicelib.web.problem_details import Kind, ProblemDetails
+from chalicelib.web.responses import JSON, PUBLIC, REVALIDATED, UNKEPT, Lasting, Superseded, Text
 
 Response = dict[str, Any]
 

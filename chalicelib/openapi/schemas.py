@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from chalicelib.bodies import SERVERS_OWN
-from chalicelib.model import CurrencyCode, OrderStatus, UserStatus
+from chalicelib.domain.model import CurrencyCode, OrderStatus, UserStatus
+from chalicelib.web.validation import SERVERS_OWN
 
 Schema = dict[str, Any]
 

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _create_table(options: argparse.Namespace) -> None:
     import boto3  # noqa: PLC0415 - only this command needs it
 
-    from chalicelib.storage.dynamodb_table import create_table  # noqa: PLC0415
+    from chalicelib.storage.dynamodb.table import create_table  # noqa: PLC0415
 
     create_table(
         boto3.client("dynamodb"),

@@ -4,8 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from chalicelib.model import OPEN_STATUSES, Order, OrderChange, User, UserChange, Versions
-from chalicelib.problems import (
+from chalicelib.domain.errors import (
     EmailTaken,
     OrderNotFound,
     UserHasOpenOrders,
@@ -13,7 +12,8 @@ from chalicelib.problems import (
     UserSuspended,
     VersionMismatch,
 )
-from chalicelib.storage.base import IdempotencyRecord, Page, Query, UserQuery
+from chalicelib.domain.model import OPEN_STATUSES, Order, OrderChange, User, UserChange, Versions
+from chalicelib.domain.storage import IdempotencyRecord, Page, Query, UserQuery
 
 Thing = TypeVar("Thing", User, Order)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from chalicelib.problem_details import KINDS
+from chalicelib.web.problem_details import KINDS
 from tests.served import ORDER, Served, bearer
 
 ADMIN = bearer("boss", roles=["admin"])

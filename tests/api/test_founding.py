@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.path_router import MESSAGES
+from chalicelib.legacy import MESSAGES
 from tests.served import ORDER, Served, bearer
 
 SAMPLE_EVENT = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.orders import LIFECYCLE
+from chalicelib.domain.orders import LIFECYCLE
 from tests.served import ORDER, Served, bearer
 
 ADMIN = bearer("boss", roles=["admin"])

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chalicelib.orders import LIFECYCLE
+from chalicelib.domain.orders import LIFECYCLE
 from tests.served import ORDER, Reply, Served, bearer, served
 
 ADMIN = bearer("boss", roles=["admin"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from chalicelib.path_router import MESSAGES
+from chalicelib.legacy import MESSAGES
 from tests.deploy.cloud import Cloud
 from tests.issuer import AUDIENCE, ISSUER, SECRET, claims, shared
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from chalicelib.problem_details import KINDS
+from chalicelib.web.problem_details import KINDS
 from deployment.gateway_responses import PROBLEMS, as_extension, gateway_responses
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html

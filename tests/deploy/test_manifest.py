@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.session import Session
 
-from chalicelib.secrets import read_parameter
-from chalicelib.storage.dynamodb_table import create_table
+from chalicelib.parameter_store import read_parameter
+from chalicelib.storage.dynamodb.table import create_table
 from tests.deploy.cloud import Cloud, running_cloud
 from tests.deploy.deployed import ORDER
 from tests.deploy.project import Project, succeeded

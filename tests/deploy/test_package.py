@@ -104,7 +104,7 @@ def test_a_start_loads_nothing_that_is_never_called(bundle: Path, tmp_path: Path
         opened.extractall(tmp_path)
     code = """if True:
         import sys
-        from chalicelib.storage.dynamodb_client import make_client
+        from chalicelib.storage.dynamodb.client import make_client
         print(make_client(8).get_item.__doc__, *sys.modules)
     """
     aws = {"AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": str(tmp_path)}

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from chalicelib.auth import PERMISSIONS, Admits
-from chalicelib.problem_details import KINDS
+from chalicelib.security.permissions import PERMISSIONS, Admits
+from chalicelib.web.problem_details import KINDS
 from localdev.document import DOCUMENT, text
 from tests.e2e.server import ROOT
 from tests.openapi_recorder import Recorder

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.docs_page import RENDERER_FILES
+from chalicelib.docs_page.page import RENDERER_FILES
 from chalicelib.settings import Settings, SettingsError
 from localdev.gateway import LocalGateway
 from localdev.renderer import RENDERER_PATH, Renderer

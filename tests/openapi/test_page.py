@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.docs_page import RENDERER_FILES, RENDERER_URL, RENDERER_VERSION
+from chalicelib.docs_page.page import RENDERER_FILES, RENDERER_URL, RENDERER_VERSION
 from localdev.renderer import find_renderer
 from tests.e2e.server import ROOT, Server, running
 from tests.needs import missing

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from chalicelib.auth import InvalidToken
+from chalicelib.security.permissions import InvalidToken
+from chalicelib.security.tokens import TokenVerifier
 from chalicelib.settings import Settings
-from chalicelib.tokens import TokenVerifier
 from tests.issuer import (
     AUDIENCE,
     ISSUER,

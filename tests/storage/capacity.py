@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import boto3
 
-from chalicelib.problems import Problem
-from chalicelib.storage.base import UserQuery
-from chalicelib.storage.dynamodb import DynamoDBStorage
+from chalicelib.domain.errors import Problem
+from chalicelib.domain.storage import UserQuery
+from chalicelib.storage.dynamodb.engine import DynamoDBStorage
 from localdev.engines import Engines, environment
 from tests.conftest import a_table
 from tests.storage.operations import OPERATIONS, Operation, set_up

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine
 
-from chalicelib.storage import open_storage
-from chalicelib.storage.base import Storage
-from chalicelib.storage.dynamodb import DynamoDBStorage
-from chalicelib.storage.dynamodb_client import make_client
-from chalicelib.storage.sql_schema import METADATA
+from chalicelib.domain.storage import Storage
+from chalicelib.storage.dynamodb.client import make_client
+from chalicelib.storage.dynamodb.engine import DynamoDBStorage
+from chalicelib.storage.factory import open_storage
+from chalicelib.storage.sql.schema import METADATA
 from localdev.engines import Engines, environment
 from tests.conftest import a_table, url_of
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from chalicelib.model import Order, User
-from chalicelib.storage.base import IdempotencyRecord, Query, Storage, UserQuery
+from chalicelib.domain.model import Order, User
+from chalicelib.domain.storage import IdempotencyRecord, Query, Storage, UserQuery
 from tests.storage.things import (
     NOW,
     a_record,

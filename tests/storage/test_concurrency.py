@@ -5,8 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chalicelib.model import User
-from chalicelib.problems import (
+from chalicelib.domain.errors import (
     EmailTaken,
     IllegalTransition,
     Problem,
@@ -15,7 +14,8 @@ from chalicelib.problems import (
     UserNotFound,
     VersionMismatch,
 )
-from chalicelib.storage.base import Query, Storage, UserQuery
+from chalicelib.domain.model import User
+from chalicelib.domain.storage import Query, Storage, UserQuery
 from tests.storage.things import (
     NOW,
     a_record,

@@ -16,9 +16,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chalicelib.model import MetadataChange, Order, OrderChange, User, UserChange
-from chalicelib.problems import Problem
-from chalicelib.storage.base import IdempotencyRecord, Query, Storage, UserQuery
+from chalicelib.domain.errors import Problem
+from chalicelib.domain.model import MetadataChange, Order, OrderChange, User, UserChange
+from chalicelib.domain.storage import IdempotencyRecord, Query, Storage, UserQuery
 from chalicelib.storage.memory import MemoryStorage
 from tests.storage.conftest import MakeStorage
 from tests.storage.things import NOW, a_record, a_user, an_order

@@ -17,7 +17,7 @@ from botocore.exceptions import (
 from botocore.httpsession import get_cert_path
 
 from benchmarks.dynamodb_stub import running
-from chalicelib.storage.dynamodb_connections import Connections
+from chalicelib.storage.dynamodb.connections import Connections
 
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 LAST = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"

@@ -10,9 +10,9 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from chalicelib.problems import OrderNotFound, Problem, Unavailable
-from chalicelib.storage.base import Storage
-from chalicelib.storage.dynamodb import DynamoDBStorage
+from chalicelib.domain.errors import OrderNotFound, Problem, Unavailable
+from chalicelib.domain.storage import Storage
+from chalicelib.storage.dynamodb.engine import DynamoDBStorage
 from tests.storage.operations import OPERATIONS, Operation, set_up
 from tests.storage.things import NOW, a_user, an_order, patch, step, user_change
 from tests.storage.wire import FAULTS, Fault, Hours, Wire, error, send

@@ -4,10 +4,10 @@ from contextlib import suppress
 
 import pytest
 
-from chalicelib.model import Order, User
-from chalicelib.problems import Problem
-from chalicelib.storage.base import Query, UserQuery
-from chalicelib.storage.dynamodb import DynamoDBStorage
+from chalicelib.domain.errors import Problem
+from chalicelib.domain.model import Order, User
+from chalicelib.domain.storage import Query, UserQuery
+from chalicelib.storage.dynamodb.engine import DynamoDBStorage
 from localdev.engines import Engines, environment
 from tests.conftest import url_of
 from tests.storage.capacity import committed, measure, measured, table_of

@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.problems import EmailTaken, UserNotFound, UserSuspended
-from chalicelib.storage.base import Storage
+from chalicelib.domain.errors import EmailTaken, UserNotFound, UserSuspended
+from chalicelib.domain.storage import Storage
 from tests.storage.things import NOW, a_record, a_user, an_order, step, user_change
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.model import Order, User
-from chalicelib.problems import UserNotFound
-from chalicelib.storage.base import Page, Query, Storage, UserQuery
+from chalicelib.domain.errors import UserNotFound
+from chalicelib.domain.model import Order, User
+from chalicelib.domain.storage import Page, Query, Storage, UserQuery
 from tests.storage.things import NOW, a_user, an_order, order_id, step, user_change, user_id
 
 MOST_PAGES = 60

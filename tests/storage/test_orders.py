@@ -3,8 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.model import MAX_SAFE_INTEGER, Item, Order, User
-from chalicelib.problems import (
+from chalicelib.domain.errors import (
     IllegalTransition,
     OrderNotFound,
     TooManyPairs,
@@ -12,7 +11,8 @@ from chalicelib.problems import (
     UserSuspended,
     VersionMismatch,
 )
-from chalicelib.storage.base import Storage
+from chalicelib.domain.model import MAX_SAFE_INTEGER, Item, Order, User
+from chalicelib.domain.storage import Storage
 from tests.storage.things import (
     LATER,
     NOW,

@@ -12,10 +12,10 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, create_engine, text
 
-from chalicelib.problems import Unavailable
-from chalicelib.storage import open_storage
-from chalicelib.storage.base import Storage
-from chalicelib.storage.sql_schema import METADATA
+from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.storage import Storage
+from chalicelib.storage.factory import open_storage
+from chalicelib.storage.sql.schema import METADATA
 from localdev.engines import Engines
 from tests.conftest import url_of
 from tests.storage.things import a_user, user_change

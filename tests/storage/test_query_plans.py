@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event
 
-from chalicelib.problems import Problem
-from chalicelib.storage.base import Query, Storage, UserQuery
+from chalicelib.domain.errors import Problem
+from chalicelib.domain.storage import Query, Storage, UserQuery
 from tests.storage.operations import OPERATIONS, Operation, set_up
 
 # Beside those that DynamoDB's costs are told of: every way through a list.

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.databases import filled, order_id, user_id
 from benchmarks.sql_reads import reads
-from chalicelib.storage.base import Query, Storage, UserQuery
+from chalicelib.domain.storage import Query, Storage, UserQuery
 from localdev.engines import Engines
 from tests.conftest import url_of
 from tests.storage.conftest import empty

@@ -3,15 +3,15 @@
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.model import User
-from chalicelib.problems import (
+from chalicelib.domain.errors import (
     EmailTaken,
     TooManyPairs,
     UserHasOpenOrders,
     UserNotFound,
     VersionMismatch,
 )
-from chalicelib.storage.base import Storage, UserQuery
+from chalicelib.domain.model import User
+from chalicelib.domain.storage import Storage, UserQuery
 from tests.storage.things import (
     LATER,
     NOW,

@@ -4,9 +4,9 @@ import itertools
 import secrets
 from typing import Any
 
-from chalicelib import ids
-from chalicelib.model import Item, MetadataChange, Order, OrderChange, User, UserChange
-from chalicelib.storage.base import IdempotencyRecord
+from chalicelib.domain import ids
+from chalicelib.domain.model import Item, MetadataChange, Order, OrderChange, User, UserChange
+from chalicelib.domain.storage import IdempotencyRecord
 
 NOW = 1_795_000_000
 """The time of the tests, in seconds since the Unix epoch."""

@@ -8,9 +8,9 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
-from chalicelib.storage.dynamodb_client import make_client
-from chalicelib.storage.dynamodb_connections import Send
-from chalicelib.storage.dynamodb_requests import Clock
+from chalicelib.storage.dynamodb.client import make_client
+from chalicelib.storage.dynamodb.connections import Send
+from chalicelib.storage.dynamodb.requests import Clock
 
 Fault = Callable[[AWSPreparedRequest], AWSResponse]
 

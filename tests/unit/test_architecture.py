@@ -12,16 +12,35 @@ PACKAGE = ROOT / "chalicelib"
 # From the top down; a module imports only from floors below its own, or from its own folder.
 FLOORS = [
     {"app"},
-    {"chalicelib.api", "chalicelib.authorizer", "chalicelib.openapi"},
-    {"chalicelib.answers", "chalicelib.cors", "chalicelib.tokens", "chalicelib.keys"},
-    {"chalicelib.users", "chalicelib.orders", "chalicelib.path_router"},
+    {"chalicelib.web.application", "chalicelib.security.authorizer", "chalicelib.openapi"},
+    {
+        "chalicelib.web.responses",
+        "chalicelib.web.cors",
+        "chalicelib.security.tokens",
+        "chalicelib.security.jwks",
+    },
+    {"chalicelib.domain.users", "chalicelib.domain.orders", "chalicelib.legacy"},
     {"chalicelib.storage"},
-    {"chalicelib.storage.dynamodb", "chalicelib.storage.sql", "chalicelib.storage.memory"},
-    {"chalicelib.idempotency", "chalicelib.pagination", "chalicelib.conditional"},
-    {"chalicelib.storage.base"},
-    {"chalicelib.auth", "chalicelib.bodies", "chalicelib.model", "chalicelib.settings"},
-    {"chalicelib.problem_details"},
-    {"chalicelib.problems", "chalicelib.currencies", "chalicelib.ids", "chalicelib.secrets"},
+    {
+        "chalicelib.storage.dynamodb.engine",
+        "chalicelib.storage.sql.engine",
+        "chalicelib.storage.memory",
+    },
+    {"chalicelib.domain.idempotency", "chalicelib.domain.pagination", "chalicelib.web.conditional"},
+    {"chalicelib.domain.storage"},
+    {
+        "chalicelib.security.permissions",
+        "chalicelib.web.validation",
+        "chalicelib.domain.model",
+        "chalicelib.settings",
+    },
+    {"chalicelib.web.problem_details"},
+    {
+        "chalicelib.domain.errors",
+        "chalicelib.domain.currencies",
+        "chalicelib.domain.ids",
+        "chalicelib.parameter_store",
+    },
 ]
 RULES = (
     "users",

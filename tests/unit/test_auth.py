@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from chalicelib.auth import (
+from chalicelib.domain.errors import Forbidden, Unauthenticated, UserNotFound
+from chalicelib.security.permissions import (
     IAM_CALLER,
     LEEWAY_SECONDS,
     PERMISSIONS,
@@ -15,7 +16,6 @@ from chalicelib.auth import (
     caller_of,
     context_of,
 )
-from chalicelib.problems import Forbidden, Unauthenticated, UserNotFound
 from chalicelib.settings import Settings, SettingsError
 
 NOW = 1_790_000_000.0
@@ -191,7 +191,7 @@ def test_roles_have_defaults() -> None:
 def test_permissions_and_authorizer_import_no_cryptography() -> None:
     """Whoever decides permissions, or names the authorizer, does not pay for verifying tokens."""
     code = (
-        "import sys, chalicelib.auth, chalicelib.authorizer, chalicelib.settings\n"
+        "import sys, chalicelib.security.permissions, chalicelib.security.authorizer, chalicelib.settings\n"
         "print([m for m in ('jwt', 'cryptography', 'boto3', 'ssl') if m in sys.modules])"
     )
     done = subprocess.run(

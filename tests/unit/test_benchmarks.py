@@ -14,8 +14,8 @@ from benchmarks.dynamodb_stub import PRODUCT_TABLE, running
 from benchmarks.measure import ROOT, Contestant, side_by_side
 from benchmarks.money import run as work_out
 from benchmarks.report import Goal, Plot, Section, Table, text_of, write
-from chalicelib.storage import open_storage
-from chalicelib.storage.base import UserQuery
+from chalicelib.domain.storage import UserQuery
+from chalicelib.storage.factory import open_storage
 from tests.needs import missing
 
 # Goals that no clock decides, so that they hold at any size and on any machine.

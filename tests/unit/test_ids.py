@@ -7,7 +7,7 @@ from uuid import RFC_4122, UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import ids
+from chalicelib.domain import ids
 
 MILLISECONDS = st.integers(0, (1 << 48) - 1)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jwt.algorithms import RSAAlgorithm
 
-from chalicelib.keys import PublishedKeys, SharedSecret
+from chalicelib.security.jwks import PublishedKeys, SharedSecret
 from tests.issuer import KeyServer, SigningKey, certificate, serving
 
 OLD = SigningKey("old")

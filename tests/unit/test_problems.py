@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from chalicelib import problems
-from chalicelib.problem_details import KINDS, describe, kind_of
-from chalicelib.problems import FieldError, Invalid, Problem
+from chalicelib.domain import errors as problems
+from chalicelib.domain.errors import FieldError, Invalid, Problem
+from chalicelib.web.problem_details import KINDS, describe, kind_of
 
 
 def classes(base: type[Problem]) -> list[type[Problem]]:

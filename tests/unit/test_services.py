@@ -4,14 +4,14 @@ from itertools import count
 
 import pytest
 
-from chalicelib.auth import Caller
-from chalicelib.idempotency import LIFETIME, IdempotencyKey
-from chalicelib.model import Item
-from chalicelib.orders import NewOrder, OrderPatch, OrderService
-from chalicelib.pagination import UserListQuery
-from chalicelib.problems import Forbidden, IllegalTransition, InvalidCursor, KeyReused
+from chalicelib.domain.errors import Forbidden, IllegalTransition, InvalidCursor, KeyReused
+from chalicelib.domain.idempotency import LIFETIME, IdempotencyKey
+from chalicelib.domain.model import Item
+from chalicelib.domain.orders import NewOrder, OrderPatch, OrderService
+from chalicelib.domain.pagination import UserListQuery
+from chalicelib.domain.users import NewUser, UserPatch, UserService
+from chalicelib.security.permissions import Caller
 from chalicelib.storage.memory import MemoryStorage
-from chalicelib.users import NewUser, UserPatch, UserService
 
 ADMIN = Caller("boss", is_admin=True)
 ANN = NewUser("Ann", "ann@example.com")

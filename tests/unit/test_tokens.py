@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from chalice.app import AuthRequest
 
-from chalicelib.auth import Caller, InvalidToken
-from chalicelib.authorizer import Gate, Unauthorized
+from chalicelib.security.authorizer import Gate, Unauthorized
+from chalicelib.security.permissions import Caller, InvalidToken
+from chalicelib.security.tokens import TokenVerifier
 from chalicelib.settings import Settings, SettingsError
-from chalicelib.tokens import TokenVerifier
 from tests.issuer import AUDIENCE, ISSUER, SECRET, KeyServer, SigningKey, claims, serving, shared
 
 RSA = SigningKey("rsa-1")

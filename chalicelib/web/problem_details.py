@@ -4,7 +4,7 @@ from typing import Annotated, NamedTuple
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from chalicelib.problems import (
+from chalicelib.domain.errors import (
     BadRequest,
     Conflict,
     ContentTooLarge,

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict, replace
 
-from chalicelib.currencies import Currency
-from chalicelib.problems import IllegalTransition, TooManyPairs, VersionMismatch
+from chalicelib.domain.currencies import Currency
+from chalicelib.domain.errors import IllegalTransition, TooManyPairs, VersionMismatch
 
 MAX_PAIRS = 50
 MAX_SAFE_INTEGER = 2**53 - 1

@@ -11,8 +11,8 @@ from typing import Any
 
 import jwt
 
-from chalicelib.auth import LEEWAY_SECONDS, Caller, InvalidToken
-from chalicelib.keys import Keys, PublishedKeys, SharedSecret
+from chalicelib.security.jwks import Keys, PublishedKeys, SharedSecret
+from chalicelib.security.permissions import LEEWAY_SECONDS, Caller, InvalidToken
 from chalicelib.settings import Settings
 
 # One scheme in any case, one token of three parts in base64url without padding (RFC 7515 §7.1).

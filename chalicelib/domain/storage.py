@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from chalicelib.model import Order, OrderChange, User, UserChange, Versions
+from chalicelib.domain.model import Order, OrderChange, User, UserChange, Versions
 
 Thing = TypeVar("Thing")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from chalicelib.model import (
+from chalicelib.domain.model import (
     MAX_PAIRS,
     MAX_SAFE_INTEGER,
     OPEN_STATUSES,
@@ -17,7 +17,7 @@ from chalicelib.model import (
     User,
     UserChange,
 )
-from chalicelib.storage.dynamodb_items import MARKS, Key, pairs
+from chalicelib.storage.dynamodb.items import MARKS, Key, pairs
 
 # More names in a patch would come near the limit of 4 KB for an expression, more versions would
 # pass that of 100 operands for IN.

@@ -26,8 +26,8 @@ from botocore.exceptions import (
     ConnectionError as NoConnection,
 )
 
-from chalicelib.problems import Unavailable
-from chalicelib.storage.dynamodb_client import timeouts
+from chalicelib.domain.errors import Unavailable
+from chalicelib.storage.dynamodb.client import timeouts
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

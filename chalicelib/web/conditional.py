@@ -5,8 +5,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from chalicelib.model import Versions
-from chalicelib.problems import InvalidParameter
+from chalicelib.domain.errors import InvalidParameter
+from chalicelib.domain.model import Versions
 
 # RFC 9110 §8.8.3: etagc is any visible character but the double quote.
 # Compiled when first used: few requests have conditions, and it takes as long as a small module.

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from chalicelib.problems import Forbidden, Problem, Unauthenticated, UserNotFound
+from chalicelib.domain.errors import Forbidden, Problem, Unauthenticated, UserNotFound
 
 # How far the clocks of a token's issuer and of the API may differ.
 LEEWAY_SECONDS = 30

@@ -29,8 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from chalicelib.model import OPEN_STATUSES, Item, Order, OrderChange, User, UserChange, Versions
-from chalicelib.problems import (
+from chalicelib.domain.errors import (
     EmailTaken,
     OrderNotFound,
     Unavailable,
@@ -39,9 +38,18 @@ from chalicelib.problems import (
     UserSuspended,
     VersionMismatch,
 )
-from chalicelib.storage.base import IdempotencyRecord, Page, Query, UserQuery
-from chalicelib.storage.sql_engine import open_engine
-from chalicelib.storage.sql_schema import ORDERS, RECORDS, USERS
+from chalicelib.domain.model import (
+    OPEN_STATUSES,
+    Item,
+    Order,
+    OrderChange,
+    User,
+    UserChange,
+    Versions,
+)
+from chalicelib.domain.storage import IdempotencyRecord, Page, Query, UserQuery
+from chalicelib.storage.sql.connections import open_engine
+from chalicelib.storage.sql.schema import ORDERS, RECORDS, USERS
 
 Result = TypeVar("Result")
 

@@ -25,14 +25,8 @@ from uuid import uuid4
 import msgspec
 from chalice.app import Chalice, Request, Response
 
-from chalicelib import answers, ids
-from chalicelib.auth import IAM_CALLER, PERMISSIONS, Admits, Caller, admit, authorizer_of, caller_of
-from chalicelib.bodies import read_body, read_parameters
-from chalicelib.conditional import if_match
-from chalicelib.cors import Cors
-from chalicelib.idempotency import MAX_KEY_LENGTH, IdempotencyKey
-from chalicelib.problem_details import describe, kind_of
-from chalicelib.problems import (
+from chalicelib.domain import ids
+from chalicelib.domain.errors import (
     ContentTooLarge,
     InvalidParameter,
     MalformedJSON,
@@ -43,8 +37,23 @@ from chalicelib.problems import (
     UnsupportedMediaType,
     UserNotFound,
 )
-from chalicelib.routing import RouteTable
+from chalicelib.domain.idempotency import MAX_KEY_LENGTH, IdempotencyKey
+from chalicelib.security.permissions import (
+    IAM_CALLER,
+    PERMISSIONS,
+    Admits,
+    Caller,
+    admit,
+    authorizer_of,
+    caller_of,
+)
 from chalicelib.settings import Settings
+from chalicelib.web import responses as answers
+from chalicelib.web.conditional import if_match
+from chalicelib.web.cors import Cors
+from chalicelib.web.problem_details import describe, kind_of
+from chalicelib.web.route_table import RouteTable
+from chalicelib.web.validation import read_body, read_parameters
 
 PROBLEM_TYPE = "application/problem+json"
 MAX_BODY_OCTETS = 64 * 1024

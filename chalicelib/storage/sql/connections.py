@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 
-from chalicelib.storage.sql_schema import METADATA
+from chalicelib.storage.sql.schema import METADATA
 
 _BUSY_SECONDS = 10
 _STATEMENT_MILLISECONDS = 5000

@@ -8,10 +8,10 @@ import msgspec
 from chalice.app import Request, Response
 from msgspec import Struct
 
-from chalicelib.conditional import entity_tag, if_none_match
-from chalicelib.idempotency import Created
-from chalicelib.model import Order, User
-from chalicelib.pagination import OrderList, UserList
+from chalicelib.domain.idempotency import Created
+from chalicelib.domain.model import Order, User
+from chalicelib.domain.pagination import OrderList, UserList
+from chalicelib.web.conditional import entity_tag, if_none_match
 
 Headers = dict[str, str | list[str]]
 

@@ -7,10 +7,17 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from chalicelib import ids
-from chalicelib.auth import Caller
-from chalicelib.idempotency import Created, IdempotencyKey, answer_of
-from chalicelib.model import (
+from chalicelib.domain import ids
+from chalicelib.domain.errors import (
+    FieldError,
+    Forbidden,
+    IllegalTransition,
+    Invalid,
+    OrderNotFound,
+    UserNotFound,
+)
+from chalicelib.domain.idempotency import Created, IdempotencyKey, answer_of
+from chalicelib.domain.model import (
     MAX_SAFE_INTEGER,
     CurrencyCode,
     Item,
@@ -22,16 +29,9 @@ from chalicelib.model import (
     OrderStatus,
     Versions,
 )
-from chalicelib.pagination import Cursors, OrderList, OrderListQuery
-from chalicelib.problems import (
-    FieldError,
-    Forbidden,
-    IllegalTransition,
-    Invalid,
-    OrderNotFound,
-    UserNotFound,
-)
-from chalicelib.storage.base import Query, Storage
+from chalicelib.domain.pagination import Cursors, OrderList, OrderListQuery
+from chalicelib.domain.storage import Query, Storage
+from chalicelib.security.permissions import Caller
 
 LIFECYCLE: Mapping[str, tuple[str, ...]] = {
     "pending": ("paid", "cancelled"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.storage.dynamodb_items import INDEX, PROJECTED, TIME_TO_LIVE
+from chalicelib.storage.dynamodb.items import INDEX, PROJECTED, TIME_TO_LIVE
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -13,7 +13,7 @@ from botocore.httpsession import get_cert_path
 from botocore.parsers import JSONParser, ResponseParserFactory
 from botocore.utils import get_environ_proxies
 
-from chalicelib.storage.dynamodb_connections import Connections, Send
+from chalicelib.storage.dynamodb.connections import Connections, Send
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

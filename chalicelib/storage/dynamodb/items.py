@@ -21,9 +21,9 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.model import Item as OrderLine
-from chalicelib.model import Order, User
-from chalicelib.storage.base import IdempotencyRecord
+from chalicelib.domain.model import Item as OrderLine
+from chalicelib.domain.model import Order, User
+from chalicelib.domain.storage import IdempotencyRecord
 
 Item = dict[str, Any]
 Key = dict[str, Any]

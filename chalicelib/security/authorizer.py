@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from chalice.app import AuthResponse
 
-from chalicelib.auth import InvalidToken, context_of
+from chalicelib.security.permissions import InvalidToken, context_of
 from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
-    from chalicelib.tokens import TokenVerifier
+    from chalicelib.security.tokens import TokenVerifier
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +53,6 @@ class Gate:
     def _verifier(self) -> "TokenVerifier":
         # Imported here, since only the authorizer's function verifies tokens; the API's function
         # shares this module's import and must not pay for cryptography.
-        from chalicelib.tokens import TokenVerifier  # noqa: PLC0415
+        from chalicelib.security.tokens import TokenVerifier  # noqa: PLC0415
 
         return TokenVerifier(self._settings)

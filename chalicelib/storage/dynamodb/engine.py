@@ -10,8 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from chalicelib.model import OPEN_STATUSES, Order, OrderChange, User, UserChange, Versions
-from chalicelib.problems import (
+from chalicelib.domain.errors import (
     EmailTaken,
     NotFound,
     OrderNotFound,
@@ -20,13 +19,14 @@ from chalicelib.problems import (
     UserSuspended,
     VersionMismatch,
 )
-from chalicelib.storage import dynamodb_items as items
-from chalicelib.storage.base import IdempotencyRecord, Page, Query, UserQuery
-from chalicelib.storage.dynamodb_client import make_client
-from chalicelib.storage.dynamodb_items import Item, Key
-from chalicelib.storage.dynamodb_lists import admits, orders_page, users_page
-from chalicelib.storage.dynamodb_requests import Act, Clock, Refused
-from chalicelib.storage.dynamodb_updates import Update, blind_update, exact_update
+from chalicelib.domain.model import OPEN_STATUSES, Order, OrderChange, User, UserChange, Versions
+from chalicelib.domain.storage import IdempotencyRecord, Page, Query, UserQuery
+from chalicelib.storage.dynamodb.client import make_client
+from chalicelib.storage.dynamodb import items
+from chalicelib.storage.dynamodb.items import Item, Key
+from chalicelib.storage.dynamodb.lists import admits, orders_page, users_page
+from chalicelib.storage.dynamodb.requests import Act, Clock, Refused
+from chalicelib.storage.dynamodb.updates import Update, blind_update, exact_update
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta, Struct, UnsetType
 
-from chalicelib.problems import FieldError, Invalid, InvalidParameter, MalformedJSON
+from chalicelib.domain.errors import FieldError, Invalid, InvalidParameter, MalformedJSON
 
 Shape = TypeVar("Shape", bound=Struct)
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from chalicelib.ids import ORDER_PREFIX, USER_PREFIX
-from chalicelib.model import Order, User
-from chalicelib.problems import UserNotFound
-from chalicelib.storage import dynamodb_items as items
-from chalicelib.storage.base import Page, Query
-from chalicelib.storage.dynamodb_items import Item, Key
-from chalicelib.storage.dynamodb_requests import Act
+from chalicelib.domain.errors import UserNotFound
+from chalicelib.domain.ids import ORDER_PREFIX, USER_PREFIX
+from chalicelib.domain.model import Order, User
+from chalicelib.domain.storage import Page, Query
+from chalicelib.storage.dynamodb import items
+from chalicelib.storage.dynamodb.items import Item, Key
+from chalicelib.storage.dynamodb.requests import Act
 
 Thing = TypeVar("Thing", User, Order)
 

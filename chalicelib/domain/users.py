@@ -7,10 +7,10 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from chalicelib import ids
-from chalicelib.auth import Caller
-from chalicelib.idempotency import Created, IdempotencyKey, answer_of
-from chalicelib.model import (
+from chalicelib.domain import ids
+from chalicelib.domain.errors import Forbidden, UserNotFound
+from chalicelib.domain.idempotency import Created, IdempotencyKey, answer_of
+from chalicelib.domain.model import (
     Email,
     Line,
     Metadata,
@@ -21,9 +21,9 @@ from chalicelib.model import (
     UserStatus,
     Versions,
 )
-from chalicelib.pagination import Cursors, UserList, UserListQuery
-from chalicelib.problems import Forbidden, UserNotFound
-from chalicelib.storage.base import Storage, UserQuery
+from chalicelib.domain.pagination import Cursors, UserList, UserListQuery
+from chalicelib.domain.storage import Storage, UserQuery
+from chalicelib.security.permissions import Caller
 
 PATH = "/users"
 

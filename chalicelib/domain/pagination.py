@@ -15,10 +15,10 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from chalicelib import ids
-from chalicelib.model import Email, Order, OrderStatus, User, UserStatus
-from chalicelib.problems import InvalidCursor
-from chalicelib.storage.base import Page
+from chalicelib.domain import ids
+from chalicelib.domain.errors import InvalidCursor
+from chalicelib.domain.model import Email, Order, OrderStatus, User, UserStatus
+from chalicelib.domain.storage import Page
 
 Thing = TypeVar("Thing", User, Order)
 

@@ -11,8 +11,8 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from chalicelib.problems import CreationUndone, KeyReused
-from chalicelib.storage.base import IdempotencyRecord
+from chalicelib.domain.errors import CreationUndone, KeyReused
+from chalicelib.domain.storage import IdempotencyRecord
 
 LIFETIME = 24 * 60 * 60
 """How long an answer is kept for replays, in seconds."""

@@ -1,0 +1,40 @@
+"""Storage: the protocol in `base`, and one module for each engine behind it."""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from chalicelib.domain.storage import Storage
+
+
+def open_storage(
+    url: str, *, shards: int = 1, password: Callable[[], str | None] = lambda: None
+) -> Storage:
+    """Return the engine that `url` names; it connects when it is first used.
+
+    - ``dynamodb://<table>``: Amazon DynamoDB; the standard AWS variables decide where. `shards`
+      is the number of partitions over which the list of users is spread.
+    - ``sqlite:///<path>``: a file, made on first use.
+    - ``postgresql+psycopg://<user>@<host>/<database>``: PostgreSQL. `password` is asked for each
+      connection; None leaves it to the URL.
+    - ``memory:``: this process alone, for tests and measurements.
+
+    Raises ValueError for any other URL.
+    """
+    scheme = urlsplit(url).scheme
+    # Engines are imported when they are chosen: a Lambda function loads only its own.
+    if scheme == "dynamodb":
+        from chalicelib.storage.dynamodb.engine import DynamoDBStorage  # noqa: PLC0415
+
+        return DynamoDBStorage(urlsplit(url).netloc, shards=shards)
+    if scheme in {"sqlite", "postgresql+psycopg"}:
+        from chalicelib.storage.sql.engine import SQLStorage  # noqa: PLC0415
+
+        return SQLStorage(url, password)
+    if scheme == "memory":
+        from chalicelib.storage.memory import MemoryStorage  # noqa: PLC0415
+
+        return MemoryStorage()
+    raise ValueError(
+        f"STORAGE_URL has the scheme {scheme!r};"
+        " use dynamodb, sqlite, postgresql+psycopg or memory."
+    )
