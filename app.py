@@ -7,32 +7,46 @@ from chalice.app import AuthRequest, AuthResponse, Response
 
 from chalicelib.docs_page import page as docs_page
 from chalicelib.docs_page.page import AssetName
-from chalicelib.domain.errors import (
-    EmailTaken,
-    Forbidden,
+from chalicelib.domain.caller import Caller
+from chalicelib.domain.errors import Forbidden, Unavailable
+from chalicelib.domain.idempotency import Created, IdempotencyKey
+from chalicelib.domain.orders import (
     IllegalTransition,
-    NotFound,
-    Unavailable,
+    NewOrder,
+    Order,
+    OrderId,
+    OrderListQuery,
+    OrderPatch,
+    OrderService,
     UserHasOpenOrders,
     UserSuspended,
 )
-from chalicelib.domain.idempotency import Created, IdempotencyKey
-from chalicelib.domain.model import Order, OrderId, User, UserId, Versions
-from chalicelib.domain.orders import NewOrder, OrderPatch, OrderService
-from chalicelib.domain.pagination import OrderList, OrderListQuery, UserList, UserListQuery
-from chalicelib.domain.storage import Storage
-from chalicelib.domain.users import NewUser, UserCreated, UserPatch, UserReplacement, UserService
-from chalicelib.legacy import DEPRECATED_SINCE, Message, message_for, respond
-from chalicelib.security.authorizer import Gate
-from chalicelib.security.permissions import Caller
+from chalicelib.domain.registry import RESOURCES
+from chalicelib.domain.resource import ExpectedVersions
+from chalicelib.domain.storage import Page, Storage
+from chalicelib.domain.users import (
+    EmailTaken,
+    NewUser,
+    User,
+    UserCreated,
+    UserId,
+    UserListQuery,
+    UserPatch,
+    UserReplacement,
+    UserService,
+)
+from chalicelib.legacy import DEPRECATED_SINCE, Message, message_for
+from chalicelib.legacy import respond as respond_to_legacy
+from chalicelib.security.authorizer import TokenAuthorizer
+from chalicelib.service_info import Document, Health, Index
 from chalicelib.settings import Settings
 from chalicelib.storage.factory import open_storage
-from chalicelib.web.application import Answer, Api, Event
+from chalicelib.web.application import Api, Event, ProxyResponse
+from chalicelib.web.operation import BasePath, RoutePath
 from chalicelib.web.problem_details import Explanation, ProblemName, explain
-from chalicelib.web.responses import Lasting, Superseded, Text
-from chalicelib.web.service_info import Document, Health, Index
+from chalicelib.web.responses import Cacheable, Deprecated, Text
 
-settings = cache(Settings.of_process)
+settings = cache(Settings.from_environment)
 app = Api("user-management", settings)
 
 
@@ -41,6 +55,7 @@ def storage() -> Storage:
     """Return the storage that STORAGE_URL names."""
     return open_storage(
         settings().storage_url,
+        RESOURCES,
         shards=settings().user_shards,
         password=settings().storage_password,
     )
@@ -49,34 +64,34 @@ def storage() -> Storage:
 @cache
 def users() -> UserService:
     """Return the service for users."""
-    return UserService(storage(), lambda: settings().cursor_secret)
+    return UserService(storage())
 
 
 @cache
 def orders() -> OrderService:
     """Return the service for orders."""
-    return OrderService(storage(), lambda: settings().cursor_secret)
+    return OrderService(storage())
 
 
 @cache
-def gate() -> Gate:
-    """Return what stands before the routes that are not public."""
-    return Gate(settings())
+def token_authorizer() -> TokenAuthorizer:
+    """Return the authorizer of the routes that are not public."""
+    return TokenAuthorizer(settings())
 
 
 @cache
 def document() -> Document:
-    """Return the OpenAPI document, built when it is first asked for."""
+    """Return the OpenAPI document, built on first use."""
     # Imported here, so that a cold start does not pay for it.
     from chalicelib.openapi.document import document_of  # noqa: PLC0415
 
-    return document_of(app)
+    return document_of(app, RESOURCES)
 
 
 @app.authorizer(ttl_seconds=300)
 def tokens(request: AuthRequest) -> AuthResponse:
     """Check a bearer token, in front of every route that is not public."""
-    return gate().admit(request.token)
+    return token_authorizer().authorize(request.token)
 
 
 @app.route("/users", methods=["POST"], authorizer=tokens, raises=[EmailTaken])
@@ -90,7 +105,7 @@ def create_user(body: NewUser, key: IdempotencyKey | None) -> Created[UserCreate
 
 
 @app.route("/users", authorizer=tokens)
-def list_users(query: UserListQuery) -> UserList:
+def list_users(query: UserListQuery) -> Page[User]:
     """List users.
 
     The newest come first. While `next_cursor` is not null, send it as `cursor`, with the same
@@ -111,7 +126,9 @@ def get_user(user_id: UserId) -> User:
 
 
 @app.route("/users/{user_id}", methods=["PUT"], authorizer=tokens, raises=[Forbidden, EmailTaken])
-def update_user(caller: Caller, user_id: UserId, body: UserReplacement, versions: Versions) -> User:
+def update_user(
+    caller: Caller, user_id: UserId, body: UserReplacement, versions: ExpectedVersions
+) -> User:
     """Replace a user.
 
     Metadata that is left out is emptied; a status that is left out is kept, and only
@@ -121,7 +138,9 @@ def update_user(caller: Caller, user_id: UserId, body: UserReplacement, versions
 
 
 @app.route("/users/{user_id}", methods=["PATCH"], authorizer=tokens, raises=[Forbidden, EmailTaken])
-def patch_user(caller: Caller, user_id: UserId, body: UserPatch, versions: Versions) -> User:
+def patch_user(
+    caller: Caller, user_id: UserId, body: UserPatch, versions: ExpectedVersions
+) -> User:
     """Change members of a user.
 
     A merge patch (RFC 7396): only what is named changes, and a pair of metadata that is set to
@@ -131,7 +150,7 @@ def patch_user(caller: Caller, user_id: UserId, body: UserPatch, versions: Versi
 
 
 @app.route("/users/{user_id}", methods=["DELETE"], authorizer=tokens, raises=[UserHasOpenOrders])
-def delete_user(user_id: UserId, versions: Versions) -> None:
+def delete_user(user_id: UserId, versions: ExpectedVersions) -> None:
     """Delete a user.
 
     Its personal data is erased and its e-mail address is free again; its closed orders stay, for
@@ -152,7 +171,7 @@ def create_order(user_id: UserId, body: NewOrder, key: IdempotencyKey | None) ->
 
 
 @app.route("/users/{user_id}/orders", authorizer=tokens)
-def get_user_orders(caller: Caller, user_id: UserId, query: OrderListQuery) -> OrderList:
+def get_user_orders(caller: Caller, user_id: UserId, query: OrderListQuery) -> Page[Order]:
     """List a user's orders.
 
     The newest come first. While `next_cursor` is not null, send it as `cursor`, with the same
@@ -165,7 +184,7 @@ def get_user_orders(caller: Caller, user_id: UserId, query: OrderListQuery) -> O
 def get_order_details(caller: Caller, user_id: UserId, order_id: OrderId) -> Order:
     """Retrieve an order.
 
-    An order is found only under the user whose it is.
+    404 unless it belongs to this user.
     """
     return orders().get(caller, user_id, order_id)
 
@@ -177,52 +196,52 @@ def get_order_details(caller: Caller, user_id: UserId, order_id: OrderId) -> Ord
     raises=[Forbidden, IllegalTransition],
 )
 def patch_order(
-    caller: Caller, user_id: UserId, order_id: OrderId, body: OrderPatch, versions: Versions
+    caller: Caller, user_id: UserId, order_id: OrderId, body: OrderPatch, versions: ExpectedVersions
 ) -> Order:
     """Take a step of an order's life, or change its metadata.
 
     An order goes from `pending` to `paid`, `shipped` and `delivered`, and can become `cancelled`
-    while it is pending or paid. The user may cancel while it is pending; all other steps are
-    administrators'. Items, currency and total never change.
+    while it is pending or paid. The user may cancel it while it is pending; all other steps are
+    for administrators. Items, currency and total never change.
     """
     return orders().patch(caller, user_id, order_id, body, versions)
 
 
 @app.route("/")
-def index() -> Lasting[Index]:
-    """Tell where things are."""
-    return Lasting(Index())
+def index() -> Cacheable[Index]:
+    """List the addresses of the API."""
+    return Cacheable(Index())
 
 
 @app.route("/health", raises=[Unavailable])
 def health() -> Health:
-    """Tell whether the API and its storage can answer."""
+    """Check the API and its storage."""
     storage().check()
     return Health()
 
 
-@app.route("/problems/{name}", raises=[NotFound])
-def explain_problem(name: ProblemName) -> Lasting[Explanation]:
-    """Explain a sort of problem.
+@app.route("/problems/{name}")
+def explain_problem(name: ProblemName) -> Cacheable[Explanation]:
+    """Explain a type of problem.
 
-    Every error answer names its sort in `type`, an address that leads here.
+    Every error response names its `type`, an address that leads here.
     """
-    return Lasting(explain(name))
+    return Cacheable(explain(name))
 
 
 @app.route("/openapi.json")
-def openapi() -> Lasting[Document]:
+def openapi() -> Cacheable[Document]:
     """Describe the API, as this document does (OpenAPI 3.1)."""
-    return Lasting(document())
+    return Cacheable(document())
 
 
 @app.route("/docs")
-def docs(base: str) -> Text[Literal["text/html"]]:
-    """Show a page on which the API can be read and tried."""
+def docs(base: BasePath) -> Text[Literal["text/html"]]:
+    """Show a page to read and try the API on."""
     return docs_page.page(base, settings().docs_renderer_url)
 
 
-@app.route("/docs/{asset}", raises=[NotFound])
+@app.route("/docs/{asset}")
 def docs_asset(asset: AssetName) -> Text[Literal["text/css", "text/javascript"]]:
     """Return the style or the script of the page."""
     return docs_page.file(asset)
@@ -233,65 +252,65 @@ def docs_asset(asset: AssetName) -> Text[Literal["text/css", "text/javascript"]]
 @app.route("/user/get-user")
 @app.route("/user/update")
 @app.route("/user/delete")
-def old_style(path: str) -> Superseded[Message]:
-    """Answer a path of the founding document's router.
+def old_style(path: RoutePath) -> Deprecated[Message]:
+    """Return the message of a deprecated path.
 
-    These paths answer one message each and touch no user; use `/users` instead.
+    These paths return one message each and change no user; use `/users` instead.
     """
-    return Superseded(Message(**message_for(path)), DEPRECATED_SINCE, "/users")
+    return Deprecated(Message(**message_for(path)), DEPRECATED_SINCE, "/users")
 
 
 @app.route("/", methods=["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 @app.route("/{proxy+}", methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def unrouted() -> Response:
-    """Answer what no other route takes."""
+    """Respond to what no other route takes."""
     return app.unrouted()
 
 
 @app.lambda_function(name="userServiceLambda")
-def lambda_handler(event: Event, context: Any) -> Answer:  # noqa: ANN401, ARG001 - Lambda's context
-    """Answer as the founding document's last listing does, by path alone."""
-    return respond(event)
+def lambda_handler(event: Event, context: Any) -> ProxyResponse:  # noqa: ANN401, ARG001 - Lambda's context
+    """Respond to legacy clients, by path alone."""
+    return respond_to_legacy(event)
 
 
 @app.lambda_function(name="createUserLambda")
-def create_user_lambda(event: Event, context: Any) -> Answer:  # noqa: ANN401
+def create_user_lambda(event: Event, context: Any) -> ProxyResponse:  # noqa: ANN401
     """POST /users."""
     return app.invoke(event, context, "POST", "/users")
 
 
 @app.lambda_function(name="getUserLambda")
-def get_user_lambda(event: Event, context: Any) -> Answer:  # noqa: ANN401
+def get_user_lambda(event: Event, context: Any) -> ProxyResponse:  # noqa: ANN401
     """GET /users/{user_id}."""
     return app.invoke(event, context, "GET", "/users/{user_id}")
 
 
 @app.lambda_function(name="updateUserLambda")
-def update_user_lambda(event: Event, context: Any) -> Answer:  # noqa: ANN401
+def update_user_lambda(event: Event, context: Any) -> ProxyResponse:  # noqa: ANN401
     """PUT /users/{user_id}."""
     return app.invoke(event, context, "PUT", "/users/{user_id}")
 
 
 @app.lambda_function(name="deleteUserLambda")
-def delete_user_lambda(event: Event, context: Any) -> Answer:  # noqa: ANN401
+def delete_user_lambda(event: Event, context: Any) -> ProxyResponse:  # noqa: ANN401
     """DELETE /users/{user_id}."""
     return app.invoke(event, context, "DELETE", "/users/{user_id}")
 
 
 @app.lambda_function(name="listUsersLambda")
-def list_users_lambda(event: Event, context: Any) -> Answer:  # noqa: ANN401
+def list_users_lambda(event: Event, context: Any) -> ProxyResponse:  # noqa: ANN401
     """GET /users."""
     return app.invoke(event, context, "GET", "/users")
 
 
 @app.lambda_function(name="getUserOrdersLambda")
-def get_user_orders_lambda(event: Event, context: Any) -> Answer:  # noqa: ANN401
+def get_user_orders_lambda(event: Event, context: Any) -> ProxyResponse:  # noqa: ANN401
     """GET /users/{user_id}/orders."""
     return app.invoke(event, context, "GET", "/users/{user_id}/orders")
 
 
 @app.lambda_function(name="getOrderDetailsLambda")
-def get_order_details_lambda(event: Event, context: Any) -> Answer:  # noqa: ANN401
+def get_order_details_lambda(event: Event, context: Any) -> ProxyResponse:  # noqa: ANN401
     """GET /users/{user_id}/orders/{order_id}."""
     return app.invoke(event, context, "GET", "/users/{user_id}/orders/{order_id}")
 
@@ -311,8 +330,9 @@ if TYPE_CHECKING:
 
 if settings().is_lambda:
     settings().check()
-    if settings().needs_storage:
-        # Lambda gives a function more of the processor while it starts than when it answers.
+    # The authorizer needs no storage.
+    if settings().lambda_handler != f"app.{tokens.name}":
+        # Lambda gives a function more CPU while it starts than when it serves requests.
         storage().prepare()
 
 if settings().is_chalice_command:

@@ -1,4 +1,4 @@
-"""The founding document's path router: from a path to a message, by a dictionary."""
+"""The paths of legacy clients: each returns a fixed message."""
 
 import json
 from collections.abc import Mapping
@@ -17,20 +17,22 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
 NOT_FOUND: Mapping[str, str] = {"message": "Service not found"}
 
 DEPRECATED_SINCE = 1795219200
-"""From when on its paths are the old style of the API: 2026-11-21, in Unix seconds."""
+"""When the paths were deprecated: 2026-11-21, in Unix seconds."""
 
 
 class Message(Struct, frozen=True):
-    """What the founding document's router answers."""
+    """The response of a deprecated path."""
 
-    message: Annotated[str, Meta(description="The one message of this path.")]
+    message: Annotated[
+        str, Meta(description="The message of this path.", examples=["user details"])
+    ]
 
 
 def message_for(path: object) -> Mapping[str, str]:
-    """Return the message that stands for `path`, whatever the method."""
+    """Return the message for `path`; the method does not matter."""
     return MESSAGES.get(path, NOT_FOUND) if isinstance(path, str) else NOT_FOUND
 
 
 def respond(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the proxy response to an event, as the founding document's last listing does."""
+    """Return the proxy response that legacy clients expect: always 200, with a message."""
     return {"statusCode": 200, "body": json.dumps(message_for(event.get("path")))}

@@ -1,7 +1,7 @@
-"""Configuration: the one place that reads the environment.
+"""Configuration: the only place that reads the environment.
 
-Secrets come by reference: `…_PARAMETER` names an AWS Systems Manager parameter (SecureString)
-that is read when the secret is first needed; the plain variable is for machines of one's own.
+On AWS, secrets are given by reference: `…_PARAMETER` names an AWS Systems Manager parameter
+(SecureString), which is read when the secret is first needed. Elsewhere, plain variables hold them.
 """
 
 import os
@@ -11,30 +11,30 @@ from functools import cached_property
 
 from chalicelib.parameter_store import read_parameter
 
-# Keys travel over TLS; but for a provider on this machine, as tests run one.
+# Keys are fetched over TLS, except from this machine, where tests run a provider.
 _JWKS_URL = re.compile(
     r"(https://[A-Za-z0-9.-]+(:[0-9]{1,5})?|http://127\.0\.0\.1:[0-9]{1,5})(/[!-~]*)?"
 )
-# Written into a page and its Content-Security-Policy: nothing that could end either of them.
-_RENDERER_URL = re.compile(r"(https://[A-Za-z0-9.-]+(:[0-9]{1,5})?)?(/[A-Za-z0-9._~@-]+)*")
+# Inserted into a page and its Content-Security-Policy: no characters that are special in either.
+_SWAGGER_UI_URL = re.compile(r"(https://[A-Za-z0-9.-]+(:[0-9]{1,5})?)?(/[A-Za-z0-9._~@-]+)*")
 
 
 class SettingsError(Exception):
-    """A setting is missing or cannot be used; the text says which, and what to set."""
+    """A setting is missing or invalid; the message says which, and what to set."""
 
 
 class Settings:
-    """The settings that an environment holds, each checked when it is first read.
+    """The settings in an environment. Each is validated on first use.
 
-    Every property names its variable; docs/settings.md lists them all.
+    Properties have the names of their variables, which docs/settings.md lists.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
 
     @classmethod
-    def of_process(cls) -> "Settings":
-        """Return the settings of this process."""
+    def from_environment(cls) -> "Settings":
+        """Return the settings in the environment of this process."""
         return cls(os.environ)
 
     @cached_property
@@ -43,31 +43,31 @@ class Settings:
         return "AWS_LAMBDA_FUNCTION_NAME" in self._environment
 
     @cached_property
-    def needs_storage(self) -> bool:
-        """Whether this process is a Lambda function that reads or writes users and orders."""
-        return self.is_lambda and self._environment.get("_HANDLER") != "app.tokens"
+    def lambda_handler(self) -> str | None:
+        """The handler of this Lambda function, such as ``app.app``; None outside Lambda."""
+        return self._environment.get("_HANDLER") if self.is_lambda else None
 
     @cached_property
     def is_chalice_command(self) -> bool:
-        """Whether this process is a command of Chalice's, such as `chalice local`."""
+        """Whether this process is a Chalice command, such as `chalice local`."""
         return "AWS_CHALICE_CLI_MODE" in self._environment
 
     @cached_property
     def storage_url(self) -> str:
-        """Where users and orders are kept: a URL that `open_storage` understands."""
+        """The URL of the storage, for `open_storage`."""
         return self._required("STORAGE_URL", "such as dynamodb://<table>")
 
     def storage_password(self) -> str | None:
-        """Return the database's password as it is now, None where STORAGE_URL says everything.
+        """Return the current password of the database, or None if none is configured.
 
-        It is read anew for each connection, so that one that was changed is taken.
+        It is read for each new connection, so that it can be rotated.
         """
         parameter = self._environment.get("STORAGE_PASSWORD_PARAMETER")
         return read_parameter(parameter) if parameter else None
 
     @cached_property
     def user_shards(self) -> int:
-        """How many partitions of the DynamoDB index list the users; never lower it later."""
+        """The number of DynamoDB index partitions that list users. It must never be lowered."""
         return self._positive("USER_SHARDS", 1)
 
     @cached_property
@@ -77,7 +77,7 @@ class Settings:
 
     @cached_property
     def cors_origins(self) -> frozenset[str]:
-        """The web origins that may call the API, separated by white space; none by default."""
+        """The web origins that may call the API; none by default."""
         origins = frozenset(self._environment.get("CORS_ORIGINS", "").split())
         for origin in origins:
             if not origin.startswith(("https://", "http://")) or origin.count("/") != 2:  # noqa: PLR2004 - scheme://host
@@ -89,9 +89,9 @@ class Settings:
 
     @cached_property
     def docs_renderer_url(self) -> str | None:
-        """Where the page at /docs gets its renderer: a folder; None for the public one."""
+        """The folder with Swagger UI for the page at /docs, None for the public CDN."""
         url = self._environment.get("DOCS_RENDERER_URL") or None
-        if url is not None and not _RENDERER_URL.fullmatch(url):
+        if url is not None and not _SWAGGER_UI_URL.fullmatch(url):
             raise SettingsError(
                 "DOCS_RENDERER_URL must be an https:// address or a path such as /docs/renderer,"
                 f" not {url!r}."
@@ -100,17 +100,17 @@ class Settings:
 
     @cached_property
     def auth_issuer(self) -> str:
-        """The `iss` that tokens must carry."""
+        """The required `iss` of tokens."""
         return self._required("AUTH_ISSUER", "to the issuer that tokens carry in 'iss'")
 
     @cached_property
     def auth_audience(self) -> str:
-        """The audience that tokens must be made for: `aud`, or Cognito's `client_id`."""
+        """The required audience of tokens: `aud`, or Cognito's `client_id`."""
         return self._required("AUTH_AUDIENCE", "to the audience that tokens carry in 'aud'")
 
     @cached_property
     def auth_jwks_url(self) -> str | None:
-        """Where the issuer publishes its public keys (RFC 7517), None with a shared secret."""
+        """The URL of the issuer's JWK Set (RFC 7517), None with a shared secret."""
         url = self._environment.get("AUTH_JWKS_URL") or None
         if url is not None and not _JWKS_URL.fullmatch(url):
             raise SettingsError(
@@ -120,10 +120,10 @@ class Settings:
 
     @cached_property
     def auth_secret(self) -> bytes:
-        """The secret that issuer and API share for HS256 tokens."""
+        """The secret that the issuer and the API share, for HS256."""
         secret = self._secret("AUTH_SECRET")
         if secret.lstrip().startswith(b"-----BEGIN"):
-            # A public key taken for a secret would let everybody sign (RFC 8725 §2.1).
+            # With a public key as the secret, everybody could sign tokens (RFC 8725 §2.1).
             raise SettingsError(
                 "AUTH_SECRET holds a PEM key or certificate; HS256 needs random bytes, and an"
                 " identity provider's public keys belong to AUTH_JWKS_URL."
@@ -132,34 +132,34 @@ class Settings:
 
     @cached_property
     def auth_subject_claim(self) -> str:
-        """The claim that names the caller, and is the user_id of a caller who is a user."""
+        """The claim that identifies the caller: the user_id, if the caller is a user."""
         return self._environment.get("AUTH_SUBJECT_CLAIM") or "sub"
 
     @cached_property
     def auth_roles_claim(self) -> str:
-        """The claim that names the bearer's roles."""
+        """The claim with the caller's roles."""
         return self._environment.get("AUTH_ROLES_CLAIM") or "roles"
 
     @cached_property
     def auth_admin_role(self) -> str:
-        """The role that makes its bearer an administrator."""
+        """The role of administrators."""
         return self._environment.get("AUTH_ADMIN_ROLE") or "admin"
 
     def check(self) -> None:
-        """Return when nothing is missing that a deployed function needs; no secret is read.
+        """Check the settings that a deployed function needs, without reading secrets.
 
         Raises SettingsError.
         """
         self.check_authentication()
-        # Each is checked by being read.
+        # Reading them validates them.
         _ = self.storage_url, self.user_shards, self.cors_origins
-        if not self._names("CURSOR_SECRET"):
-            raise self._no_secret("CURSOR_SECRET")
+        if not self._variables("CURSOR_SECRET"):
+            raise self._missing_secret("CURSOR_SECRET")
 
     def check_authentication(self) -> None:
-        """Return when the settings say how to check tokens; no secret is read for that.
+        """Check the settings for the verification of tokens, without reading secrets.
 
-        Raises SettingsError, whose one sentence names everything that is missing.
+        Raises SettingsError, with one sentence that names everything that is missing.
         """
         missing = [
             hint
@@ -169,7 +169,7 @@ class Settings:
             )
             if not self._environment.get(name)
         ]
-        secrets = self._names("AUTH_SECRET")
+        secrets = self._variables("AUTH_SECRET")
         if self.auth_jwks_url is not None and secrets:
             raise SettingsError(
                 f"Set either AUTH_JWKS_URL or {secrets[0]}, not both: tokens are signed with the"
@@ -196,23 +196,23 @@ class Settings:
         return int(text)
 
     def _secret(self, name: str) -> bytes:
-        """Return a secret of at least 32 bytes (RFC 7518 §3.2 asks that of HS256)."""
+        """Return a secret of at least 32 bytes, which HS256 requires (RFC 7518 §3.2)."""
         reference = f"{name}_PARAMETER"
         parameter = self._environment.get(reference)
         value = read_parameter(parameter) if parameter else self._environment.get(name, "")
         if not value:
-            raise self._no_secret(name)
+            raise self._missing_secret(name)
         secret = value.encode()
-        if len(secret) < 32:  # noqa: PLR2004 - the RFC's number
+        if len(secret) < 32:  # noqa: PLR2004 - RFC 7518
             raise SettingsError(f"The secret of {name} must have at least 32 bytes.")
         return secret
 
-    def _names(self, secret: str) -> list[str]:
-        """Return the variables that are set of those that say what `secret` is."""
+    def _variables(self, secret: str) -> list[str]:
+        """Return the names of the variables that are set for `secret`."""
         return [name for name in (f"{secret}_PARAMETER", secret) if self._environment.get(name)]
 
     @staticmethod
-    def _no_secret(name: str) -> SettingsError:
+    def _missing_secret(name: str) -> SettingsError:
         return SettingsError(
             f"Set {name}_PARAMETER to the name of an SSM parameter (SecureString) that holds"
             " at least 32 random bytes."

@@ -1,4 +1,4 @@
-// Draws the API's document, in the colours that the reader's system asks for.
+// Shows the OpenAPI document in Swagger UI, in the system's light or dark colours.
 "use strict";
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -23,5 +23,5 @@ if (window.SwaggerUIBundle) {
   });
 } else {
   document.getElementById("notice").firstChild.textContent =
-    "The part that draws this page could not be loaded. All that it would show is in ";
+    "Swagger UI could not be loaded. The same information is in ";
 }

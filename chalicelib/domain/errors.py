@@ -1,4 +1,4 @@
-"""Every way in which a request can fail; `problem_details` has what its client is told.
+"""Every way in which a request can fail, declared whole: problem details (RFC 9457) by class.
 
 Problem
 ├── BadRequest                  the request cannot be read
@@ -7,40 +7,36 @@ Problem
 │   └── InvalidCursor
 ├── Unauthenticated
 ├── Forbidden
-├── NotFound
-│   ├── UserNotFound
-│   ├── OrderNotFound
+├── NotFound                    each resource has its own below this one
 │   └── ServiceNotFound             no route has the path
 ├── MethodNotAllowed
-├── Conflict                    the request does not fit the present state
-│   ├── EmailTaken
-│   ├── UserSuspended
-│   ├── UserHasOpenOrders
-│   └── IllegalTransition
+├── Conflict                    the request does not fit the current state; resources add their own
 ├── CreationUndone              what the Idempotency-Key created has been deleted
 ├── VersionMismatch
 ├── ContentTooLarge
 ├── UnsupportedMediaType
-├── Invalid                     the request can be read, but its members break the rules
-│   ├── TooManyPairs
-│   └── KeyReused
-├── TooManyRequests             the gateway lets no more requests through for now
-├── GatewayTimeout              the gateway stopped waiting for the answer
-└── Unavailable                 storage does not answer in time; trying again is safe
+├── Invalid                     the request can be read, but members of its body break the rules
+│   └── TooManyPairs
+├── KeyReused                   the Idempotency-Key came with another request before
+├── TooManyRequests             the gateway's limit is reached
+├── InternalError               a fault of the server
+├── Unavailable                 storage does not respond in time; retrying is safe
+└── GatewayTimeout              the gateway stopped waiting for the response
 
-Anything else that is raised is a fault of ours: a 500 that says nothing of its cause.
+A class without a `name` of its own is a special case of its base class, and described like it.
+Any other exception is described as a fault of the server, without its cause.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Self
 
 from msgspec import Meta, Struct
 
-_NAMED_ERRORS = 5
+_LISTED_POINTERS = 5
 
 
 class FieldError(Struct, frozen=True):
-    """One offending member: a JSON Pointer (RFC 6901) into the body, and what to change."""
+    """An invalid member: a JSON Pointer (RFC 6901) into the body, and what to change."""
 
     pointer: Annotated[
         str,
@@ -56,9 +52,18 @@ class FieldError(Struct, frozen=True):
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457 calls these problems
-    """The request fails; `detail` is a sentence for the client that says what to change."""
+    """The request fails.
 
-    detail = "The request failed."
+    `name`, `status`, `title` and `explanation` are the same for every occurrence: the last part of
+    the problem's `type`, the HTTP status, and texts for people. `detail` tells the client in one
+    sentence what to change.
+    """
+
+    name: str
+    status: int
+    title: str
+    explanation: str
+    detail: str
     errors: tuple[FieldError, ...] = ()
 
     def __init__(self, detail: str | None = None) -> None:
@@ -68,32 +73,69 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls these problems
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Headers that the answer carries beside the body."""
+        """Response headers of this problem."""
         return {}
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return an occurrence to document the problem with."""
+        return cls()
+
+
+def problem_types(base: type[Problem] = Problem) -> Iterator[type[Problem]]:
+    """Yield each class that declares a problem of its own, base classes first."""
+    for cls in base.__subclasses__():
+        if "name" in vars(cls):
+            yield cls
+        yield from problem_types(cls)
 
 
 class BadRequest(Problem):
     """The request cannot be read."""
 
+    name = "bad-request"
+    status = 400
+    title = "Bad request"
+    explanation = "The request cannot be understood. The detail says which part of it to change."
     detail = "The request cannot be read."
 
 
 class MalformedJSON(BadRequest):
-    """The body is no JSON object (RFC 8259)."""
+    """The body is not a JSON object (RFC 8259)."""
 
+    name = "malformed-json"
+    title = "Malformed JSON"
+    explanation = (
+        "The body must be one JSON object in UTF-8, with each member named once, without NaN or"
+        " Infinity, and nested no deeper than the documented shape."
+    )
     detail = "The body must be a JSON object in UTF-8 (RFC 8259)."
 
 
 class InvalidParameter(BadRequest):
-    """A query parameter or header that the API knows has a value that it cannot use."""
+    """A known query parameter or header has an invalid value."""
+
+    name = "invalid-parameter"
+    title = "Invalid parameter"
+    explanation = "A query parameter or a header has an invalid value, or was sent more than once."
 
     def __init__(self, name: str, rule: str) -> None:
         super().__init__(f"'{name}' must be {rule}.")
 
+    @classmethod
+    def example(cls) -> Self:
+        """Return the problem of a page that is too large."""
+        return cls("limit", "a whole number from 1 to 100")
+
 
 class InvalidCursor(BadRequest):
-    """The cursor was not made for this list, its filters and its order, or was altered."""
+    """The cursor was changed, or made for another list, other filters or the other order."""
 
+    name = "invalid-cursor"
+    title = "Invalid cursor"
+    explanation = (
+        "A cursor is valid only for the list, the filters and the order that it was made for."
+    )
     detail = (
         "The cursor does not belong to this list: use 'next_cursor' as it was given, with the"
         " same path, filters and order, or start again without a cursor."
@@ -101,8 +143,12 @@ class InvalidCursor(BadRequest):
 
 
 class Unauthenticated(Problem):
-    """No caller is known."""
+    """The caller is unknown."""
 
+    name = "unauthenticated"
+    status = 401
+    title = "Authentication needed"
+    explanation = "The route needs a bearer token (RFC 6750) that is current and made for this API."
     detail = (
         "Send 'Authorization: Bearer <token>' with a current token for this API: it was missing,"
         " malformed, expired or made for another service."
@@ -115,37 +161,41 @@ class Unauthenticated(Problem):
 
 
 class Forbidden(Problem):
-    """The caller is known and may not do this."""
+    """The caller is known, and not allowed to do this."""
 
+    name = "forbidden"
+    status = 403
+    title = "Not permitted"
+    explanation = "The token is good, but its bearer may not do this."
     detail = "Only an administrator may do this."
 
 
 class NotFound(Problem):
-    """The thing asked for does not exist, or not for this caller."""
+    """The resource does not exist, or not for this caller."""
 
+    name = "not-found"
+    status = 404
+    title = "Not found"
+    explanation = "There is nothing under this path."
     detail = "There is nothing here."
-
-
-class UserNotFound(NotFound):
-    """There is no such user, or the caller may not know of it."""
-
-    detail = "There is no user with this id."
-
-
-class OrderNotFound(NotFound):
-    """The user has no such order, or the caller may not know of it."""
-
-    detail = "This user has no order with this id."
 
 
 class ServiceNotFound(NotFound):
     """No route has this path."""
 
+    name = "service-not-found"
+    title = "Service not found"
+    explanation = "No route of the API has this path."
     detail = "Service not found"
 
 
 class MethodNotAllowed(Problem):
-    """The path exists for other methods only (RFC 9110 §15.5.6)."""
+    """The path exists, but not for this method (RFC 9110 §15.5.6)."""
+
+    name = "method-not-allowed"
+    status = 405
+    title = "Method not allowed"
+    explanation = "The path exists for other methods; the Allow header lists them."
 
     def __init__(self, method: str, allowed: Iterable[str]) -> None:
         self.allow = ", ".join(sorted(allowed))
@@ -153,126 +203,180 @@ class MethodNotAllowed(Problem):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The methods that the path takes."""
+        """The methods of the path."""
         return {"Allow": self.allow}
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return the problem of a resource that cannot be changed."""
+        return cls("PUT", ("GET", "HEAD"))
 
 
 class Conflict(Problem):
-    """The request does not fit the present state."""
+    """The request does not fit the current state."""
 
-    detail = "The request does not fit the present state."
-
-
-class EmailTaken(Conflict):
-    """Another user has the e-mail address, in this or another case."""
-
-    detail = "Another user has this e-mail address; choose another one."
-
-
-class UserSuspended(Conflict):
-    """A suspended user cannot order."""
-
-    detail = "The user is suspended and cannot order; an administrator can make it active again."
-
-
-class UserHasOpenOrders(Conflict):
-    """A user with open orders cannot be deleted."""
-
-    detail = "The user has open orders; wait until each is delivered or cancelled, then delete."
-
-
-class IllegalTransition(Conflict):
-    """The order is in `current`, which the asked step may not leave; nothing was changed."""
-
-    def __init__(self, current: str, allowed: Iterable[str] = ()) -> None:
-        self.current = current
-        steps = " or ".join(f"'{step}'" for step in allowed)
-        rest = f"it can become {steps}" if steps else "no step leads on from there"
-        super().__init__(f"The order is '{current}': {rest}.")
+    name = "conflict"
+    status = 409
+    title = "Conflict"
+    explanation = "The request does not fit the current state of the resource."
+    detail = "The request does not fit the current state."
 
 
 class CreationUndone(Problem):
-    """The Idempotency-Key created something that has been deleted since; nothing is created."""
+    """What the Idempotency-Key created has been deleted since; nothing is created."""
 
+    name = "creation-undone"
+    status = 410
+    title = "Creation undone"
+    explanation = (
+        "An Idempotency-Key creates once. What this one created has been deleted, and its first"
+        " response with it, so the request is neither repeated nor replayed."
+    )
     detail = (
         "What this Idempotency-Key created has been deleted since, so nothing was created now; to"
-        " create it anew, send a new key."
+        " create it again, send a new key."
     )
 
 
 class VersionMismatch(Problem):
-    """The thing has changed since the client read it (RFC 9110 §13.1.1)."""
+    """The resource has changed since the client read it (RFC 9110 §13.1.1)."""
 
+    name = "version-mismatch"
+    status = 412
+    title = "Version mismatch"
+    explanation = (
+        "None of the entity tags in If-Match is the current one (RFC 9110), so nothing was changed."
+    )
     detail = "It has changed since you read it: get it again, and send its new ETag in If-Match."
 
 
 class ContentTooLarge(Problem):
     """The body is longer than the API reads."""
 
+    name = "content-too-large"
+    status = 413
+    title = "Content too large"
+    explanation = "A body may have at most 64 KiB."
     detail = "The body is too large; send at most 64 KiB."
 
 
 class UnsupportedMediaType(Problem):
-    """The body is not in a format that the route reads."""
+    """The route does not read bodies of this media type."""
+
+    name = "unsupported-media-type"
+    status = 415
+    title = "Unsupported media type"
+    explanation = (
+        "Bodies are read as application/json and, for PATCH, application/merge-patch+json."
+    )
 
     def __init__(self, accepted: Iterable[str]) -> None:
         super().__init__(f"Send the body with Content-Type: {' or '.join(accepted)}.")
 
+    @classmethod
+    def example(cls) -> Self:
+        """Return the problem of a body that is not JSON."""
+        return cls(("application/json",))
+
 
 class Invalid(Problem):
-    """The body can be read, but members of it break the rules; `errors` lists each of them."""
+    """Members of the body break the rules; `errors` lists each of them."""
+
+    name = "invalid-body"
+    status = 422
+    title = "Invalid body"
+    explanation = (
+        "The body is JSON, but members of it are missing, unknown, read-only, of the wrong type"
+        " or out of range. 'errors' names each by JSON Pointer (RFC 6901)."
+    )
 
     def __init__(self, errors: Iterable[FieldError]) -> None:
         self.errors = tuple(errors)
-        shown, rest = self.errors[:_NAMED_ERRORS], self.errors[_NAMED_ERRORS:]
-        places = ", ".join(error.pointer or "the body" for error in shown)
+        listed, rest = self.errors[:_LISTED_POINTERS], self.errors[_LISTED_POINTERS:]
+        places = ", ".join(error.pointer or "the body" for error in listed)
         more = f" and {len(rest)} more" if rest else ""
         super().__init__(f"Correct {places}{more}: 'errors' says how.")
 
+    @classmethod
+    def example(cls) -> Self:
+        """Return the problem of a member that is out of range."""
+        return cls([FieldError("/items/0/quantity", "Must be a whole number from 1 to 10,000.")])
+
 
 class TooManyPairs(Invalid):
-    """The change would leave more pairs of metadata than a thing may have."""
+    """The change would leave more pairs of metadata than a resource may have."""
 
     def __init__(self) -> None:
         super().__init__([FieldError("/metadata", "Must be an object of at most 50 pairs.")])
 
 
-class KeyReused(Invalid):
+class KeyReused(Problem):
     """The Idempotency-Key came before, with another request."""
 
-    def __init__(self) -> None:
-        Problem.__init__(
-            self,
-            "This Idempotency-Key was used for another request; send a new key with a new request.",
-        )
+    name = "idempotency-key-reused"
+    status = 422
+    title = "Idempotency key reused"
+    explanation = "An Idempotency-Key belongs to one request; another request needs its own key."
+    detail = "This Idempotency-Key was used for another request; send a new key with a new request."
 
 
 class TooManyRequests(Problem):
-    """More requests come than the gateway lets through."""
+    """The gateway's limit of requests is reached."""
 
+    name = "too-many-requests"
+    status = 429
+    title = "Too many requests"
+    explanation = (
+        "API Gateway limits the number of requests in a second. The same request can be retried a"
+        " little later."
+    )
     detail = "Too many requests are being sent; send this one again in a moment."
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """When to try again, in seconds."""
+        """When to retry, in seconds."""
         return {"Retry-After": "1"}
 
 
-class GatewayTimeout(Problem):
-    """The gateway stopped waiting; nobody knows whether the request was carried out."""
+class InternalError(Problem):
+    """A fault of the server."""
 
-    detail = (
-        "No answer came in time, and the request may have been carried out: look before you send"
-        " it again, or send it with an Idempotency-Key."
-    )
+    name = "internal-error"
+    status = 500
+    title = "Internal server error"
+    explanation = "Something failed on our side; quote the request_id when you ask for help."
+    detail = explanation
 
 
 class Unavailable(Problem):
-    """Storage does not answer in time; the same request may be sent again."""
+    """Storage does not respond in time; the same request can be retried."""
 
+    name = "unavailable"
+    status = 503
+    title = "Service unavailable"
+    explanation = (
+        "Storage did not respond in time. Sending the same request again is safe where it is"
+        " idempotent or has an Idempotency-Key."
+    )
     detail = "The service is busy; send the same request again in a moment."
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """When to try again, in seconds."""
+        """When to retry, in seconds."""
         return {"Retry-After": "1"}
+
+
+class GatewayTimeout(Problem):
+    """The gateway stopped waiting; it is unknown whether the request was carried out."""
+
+    name = "gateway-timeout"
+    status = 504
+    title = "Gateway timeout"
+    explanation = (
+        "API Gateway stopped waiting for the response. A request that changes something may have"
+        " been carried out; with an Idempotency-Key it can be sent again without harm."
+    )
+    detail = (
+        "No response came in time, and the request may have been carried out: look before you send"
+        " it again, or send it with an Idempotency-Key."
+    )

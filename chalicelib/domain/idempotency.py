@@ -1,7 +1,7 @@
-"""Idempotency keys: one request, one thing, one answer, however often it is sent.
+"""Idempotency keys: a request creates once and has one response, however often it is sent.
 
-The record of the first answer is written in the same act as the thing itself, so there is no
-moment at which one exists without the other
+The record of the first response is written in the same transaction as the entity, so neither
+exists without the other
 (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/).
 """
 
@@ -12,11 +12,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from chalicelib.domain.errors import CreationUndone, KeyReused
-from chalicelib.domain.storage import IdempotencyRecord
+from chalicelib.domain.resource import Entity, EntityT
 
 LIFETIME = 24 * 60 * 60
-"""How long an answer is kept for replays, in seconds."""
-
+"""How long a response is kept for replays, in seconds."""
 
 MAX_KEY_LENGTH = 255
 
@@ -25,54 +24,70 @@ KeyText = Annotated[
     Meta(
         min_length=1,
         max_length=MAX_KEY_LENGTH,
-        description="A text of the client's own, one for each thing to create.",
+        description="A text that the client chooses, a new one for each creation.",
         examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"],
     ),
 ]
 
-Thing = TypeVar("Thing")
+CreatedT = TypeVar("CreatedT", bound=Entity)
 
 
-class Created(Struct, Generic[Thing], frozen=True):
-    """The answer to the creation of a `Thing`: its JSON, where it is, and if this is a replay."""
+class Created(Struct, Generic[CreatedT], frozen=True):
+    """A new entity as it was first; `replayed` if an earlier request with the key created it."""
 
-    location: str
-    body: str
+    entity: CreatedT
     replayed: bool = False
 
 
+class IdempotencyRecord(Struct, frozen=True):
+    """The first response to a request with an Idempotency-Key, kept for replays.
+
+    `key` is unique to its caller, `digest` identifies the request, `body` is the entity's JSON,
+    and `expires_at` is in seconds since the Unix epoch: from then on the record counts as absent.
+    Once the entity has been deleted, the record is a tombstone: without digest and body, so that
+    the key stays spent while nothing is kept of what was deleted.
+    """
+
+    key: str
+    digest: str
+    body: str
+    expires_at: int
+
+    @property
+    def is_tombstone(self) -> bool:
+        """Whether the entity has been deleted since."""
+        return not self.digest
+
+    def tombstone(self) -> "IdempotencyRecord":
+        """Return what is left of this record once the entity is deleted."""
+        return IdempotencyRecord(self.key, "", "", self.expires_at)
+
+    def replay(self, repeated: "IdempotencyRecord", entity: type[EntityT]) -> Created[EntityT]:
+        """Return the first response to a request that is `repeated`.
+
+        Raises CreationUndone when the entity has been deleted, and KeyReused when the repeated
+        record belongs to another request.
+        """
+        if self.is_tombstone:
+            raise CreationUndone
+        if self.digest != repeated.digest:
+            raise KeyReused
+        return Created(msgspec.json.decode(self.body, type=entity), replayed=True)
+
+
 class IdempotencyKey(Struct, frozen=True):
-    """A client's key, in the name of the caller who sent it."""
+    """A client's key: `subject` is the caller that sent it, `path` where it was sent to."""
 
     subject: str
     key: str
+    path: str
 
-    def record(
-        self, path: str, request: Struct, answer: Created[Thing], now: int
-    ) -> IdempotencyRecord:
-        """Return the record of `answer`, given at `now` (seconds) to `request` for `path`."""
-        canonical = msgspec.json.encode([path, request], order="deterministic")
+    def record(self, request: Struct, entity: Entity, now: int) -> IdempotencyRecord:
+        """Return the record of `entity`, created at `now` (seconds) by `request`."""
+        canonical = msgspec.json.encode([self.path, request], order="deterministic")
         return IdempotencyRecord(
             key=hashlib.sha256(f"{self.subject}\n{self.key}".encode()).hexdigest(),
             digest=hashlib.sha256(canonical).hexdigest(),
-            location=answer.location,
-            body=answer.body,
+            body=msgspec.json.encode(entity).decode(),
             expires_at=now + LIFETIME,
         )
-
-
-def answer_of(
-    answer: Created[Thing], record: IdempotencyRecord | None, earlier: IdempotencyRecord | None
-) -> Created[Thing]:
-    """Return what the client gets: the new answer, or that of the `earlier` record.
-
-    Raises CreationUndone when what the earlier request created has been deleted, and KeyReused
-    when the earlier record belongs to another request.
-    """
-    if record is None or earlier is None:
-        return answer
-    if earlier.is_undone:
-        raise CreationUndone
-    if earlier.digest != record.digest:
-        raise KeyReused
-    return Created(earlier.location, earlier.body, replayed=True)

@@ -1,22 +1,16 @@
-"""Identifiers: a prefix and a UUIDv7 in hex, so that they sort by creation time.
+"""Identifiers: a resource's prefix and a UUIDv7 in hex, so that they sort by creation time.
 
-Shape: ``usr_`` or ``ord_`` and 32 lower-case hex digits (RFC 9562 §5.7 without dashes).
+For example ``usr_`` and 32 lower-case hexadecimal digits (RFC 9562 §5.7 without dashes).
 """
 
-import re
 import secrets
 import threading
 from datetime import UTC, datetime
 
-USER_PREFIX = "usr_"
-ORDER_PREFIX = "ord_"
 _HEX_DIGITS = 32
 _RANDOM_BITS = 74
 _MAX_STEP = (1 << 32) - 1
 _MAX_MILLISECONDS = (1 << 48) - 1
-
-_USER_ID = re.compile(r"usr_[0-9a-f]{32}")
-_ORDER_ID = re.compile(r"ord_[0-9a-f]{32}")
 
 
 class IdMaker:
@@ -48,16 +42,6 @@ def first_id_at(prefix: str, milliseconds: int) -> str:
     """Return the lower bound of every id made at or after `milliseconds`."""
     bounded = min(max(milliseconds, 0), _MAX_MILLISECONDS)
     return f"{prefix}{bounded << 80:0{_HEX_DIGITS}x}"
-
-
-def is_user_id(text: str) -> bool:
-    """Tell whether `text` has the shape of a user's id."""
-    return _USER_ID.fullmatch(text) is not None
-
-
-def is_order_id(text: str) -> bool:
-    """Tell whether `text` has the shape of an order's id."""
-    return _ORDER_ID.fullmatch(text) is not None
 
 
 def timestamp(milliseconds: int) -> str:

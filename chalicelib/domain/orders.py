@@ -1,37 +1,34 @@
-"""Orders: what clients may send, the lifecycle, and the service that applies it."""
+"""Orders: representation, inputs, lifecycle, and the service that applies it."""
 
-import time
-from collections.abc import Callable, Mapping
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, Self
 
-import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
-from chalicelib.domain import ids
-from chalicelib.domain.errors import (
-    FieldError,
-    Forbidden,
-    IllegalTransition,
-    Invalid,
-    OrderNotFound,
-    UserNotFound,
-)
-from chalicelib.domain.idempotency import Created, IdempotencyKey, answer_of
-from chalicelib.domain.model import (
+from chalicelib.domain.caller import Caller
+from chalicelib.domain.currencies import Currency
+from chalicelib.domain.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Problem
+from chalicelib.domain.fields import (
     MAX_SAFE_INTEGER,
-    CurrencyCode,
-    Item,
+    Line,
     Metadata,
-    MetadataChange,
     MetadataPatch,
-    Order,
-    OrderChange,
-    OrderStatus,
-    Versions,
+    id_field,
+    rule,
 )
-from chalicelib.domain.pagination import Cursors, OrderList, OrderListQuery
-from chalicelib.domain.storage import Query, Storage
-from chalicelib.security.permissions import Caller
+from chalicelib.domain.idempotency import Created, IdempotencyKey
+from chalicelib.domain.pagination import ListQuery
+from chalicelib.domain.resource import (
+    Counter,
+    Entity,
+    ExpectedVersions,
+    Guard,
+    Input,
+    Resource,
+)
+from chalicelib.domain.service import ResourceService
+from chalicelib.domain.storage import Page
+from chalicelib.domain.users import USERS, UserId, UserNotFound
 
 LIFECYCLE: Mapping[str, tuple[str, ...]] = {
     "pending": ("paid", "cancelled"),
@@ -40,150 +37,275 @@ LIFECYCLE: Mapping[str, tuple[str, ...]] = {
     "delivered": (),
     "cancelled": (),
 }
-"""For each status, the steps that lead on from it."""
+"""For each status, the statuses that an order can take next."""
 
 OWNER_STEPS = frozenset({("pending", "cancelled")})
-"""The steps that a user may take with an order of its own; the others are administrators'."""
+"""The steps that users may take with their own orders; the others are for administrators."""
+
+OPEN_STATUSES = frozenset(status for status, onward in LIFECYCLE.items() if onward)
 
 
-class NewOrder(Struct, frozen=True, forbid_unknown_fields=True):
+class OrderNotFound(NotFound):
+    """The user has no such order, or the caller must not know about it."""
+
+    name = "order-not-found"
+    title = "Order not found"
+    explanation = "The user has no order with this id, or the caller is not allowed to see it."
+    detail = "This user has no order with this id."
+
+
+class UserSuspended(Conflict):
+    """A suspended user cannot order."""
+
+    name = "user-suspended"
+    title = "User suspended"
+    explanation = "A suspended user cannot order until an administrator makes it active again."
+    detail = "The user is suspended and cannot order; an administrator can make it active again."
+
+
+class UserHasOpenOrders(Conflict):
+    """A user with open orders cannot be deleted."""
+
+    name = "user-has-open-orders"
+    title = "User has open orders"
+    explanation = "A user can be deleted once each of its orders is delivered or cancelled."
+    detail = "The user has open orders; wait until each is delivered or cancelled, then delete."
+
+
+class IllegalTransition(Conflict):
+    """The order cannot go from its `current` status to the requested one."""
+
+    name = "illegal-transition"
+    title = "Illegal transition"
+    explanation = (
+        "An order goes from pending to paid, shipped and delivered, and can be cancelled while it"
+        " is pending or paid. The detail names the steps that are possible now."
+    )
+
+    def __init__(self, current: str, allowed: Iterable[str] = ()) -> None:
+        self.current = current
+        steps = " or ".join(f"'{step}'" for step in allowed)
+        rest = f"it can become {steps}" if steps else "no step leads on from there"
+        super().__init__(f"The order is '{current}': {rest}.")
+
+    @classmethod
+    def example(cls) -> Self:
+        """Return the problem of an order that was shipped."""
+        return cls("shipped", LIFECYCLE["shipped"])
+
+
+OrderId = Annotated[
+    str, id_field("ord_", "order", "019a9d3c6a107b1c9d2e3f4a5b6c7d8e", OrderNotFound)
+]
+OrderStatus = Annotated[
+    Literal["pending", "paid", "shipped", "delivered", "cancelled"],
+    Meta(
+        title="OrderStatus",
+        description="Where the order stands in its life.",
+        extra=rule("'pending', 'paid', 'shipped', 'delivered' or 'cancelled'"),
+    ),
+]
+CurrencyCode = Annotated[
+    Currency,
+    Meta(
+        title="Currency",
+        description="An active ISO 4217 code.",
+        examples=["EUR"],
+        extra=rule("an active ISO 4217 currency code in capitals, such as EUR"),
+    ),
+]
+
+
+class OrderLine(Input, frozen=True):
+    """One line of an order."""
+
+    sku: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=100,
+            pattern=r"^[^\x00-\x1f\x7f-\x9f]*$(?!\n)",
+            description="What is ordered, in the seller's own code.",
+            examples=["TEA-250"],
+            extra=rule("a string of 1 to 100 characters without control characters"),
+        ),
+    ]
+    quantity: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000,
+            description="How many of it.",
+            examples=[2],
+            extra=rule("a whole number from 1 to 10,000"),
+        ),
+    ]
+    unit_price: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10**12,
+            description="What one of it costs, in the currency's minor unit: 1250 is €12.50.",
+            examples=[1250],
+            extra=rule("a whole number from 0 to 10^12, in the currency's minor unit"),
+        ),
+    ]
+    name: (
+        Annotated[
+            Line,
+            Meta(
+                description="What is ordered, in one line of words.",
+                examples=["Green tea, 250 g"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class Order(Entity, frozen=True):
+    """An order as clients read it; `total` is the sum of quantity times unit price."""
+
+    order_id: OrderId
+    user_id: UserId
+    status: OrderStatus
+    currency: CurrencyCode
+    items: Annotated[
+        list[OrderLine], Meta(min_length=1, max_length=100, description="What was ordered.")
+    ]
+    total: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=MAX_SAFE_INTEGER,
+            description="The sum of quantity times unit price, in the currency's minor unit.",
+            examples=[2500],
+            extra={"read_only": True},
+        ),
+    ]
+    metadata: Metadata
+
+
+class NewOrder(Input, frozen=True):
     """What creates an order."""
 
     currency: CurrencyCode
     items: Annotated[
-        list[Item],
+        list[OrderLine],
         Meta(
             min_length=1,
             max_length=100,
             description="What to order: 1 to 100 items.",
-            extra={"rule": "a list of 1 to 100 items"},
+            extra=rule("a list of 1 to 100 items"),
         ),
     ]
     metadata: Metadata = {}
 
 
-class OrderPatch(Struct, frozen=True, forbid_unknown_fields=True):
+class OrderPatch(Input, frozen=True):
     """What changes an order: a step of its life, its metadata, or both (RFC 7396)."""
 
     status: OrderStatus | UnsetType = UNSET
     metadata: MetadataPatch | UnsetType | None = UNSET
 
 
-class OrderService:
-    """Creates, reads, lists and steps the orders of users.
+class OrderListQuery(ListQuery, frozen=True, kw_only=True):
+    """The query parameters of the list of a user's orders."""
 
-    `now` answers milliseconds since the Unix epoch; `new_id` makes an id from a prefix and those.
-    """
+    status: Annotated[OrderStatus | None, Meta(description="Only orders with this status.")] = None
 
-    def __init__(
-        self,
-        storage: Storage,
-        cursor_secret: Callable[[], bytes],
-        now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
-        new_id: Callable[[str, int], str] = ids.new_id,
-    ) -> None:
-        self._storage = storage
-        self._cursors = Cursors(cursor_secret, ids.ORDER_PREFIX)
-        self._now = now
-        self._new_id = new_id
+
+ORDERS = Resource(
+    "orders",
+    Order,
+    description="Each belongs to one user, and is paid, shipped and delivered, or cancelled.",
+    parent=USERS,
+    parent_guard=Guard("status", frozenset({"active"}), lambda _: UserSuspended()),
+    counter=Counter(
+        name="open_orders",
+        field="status",
+        values=OPEN_STATUSES,
+        blocks_deletion=UserHasOpenOrders,
+    ),
+    on_parent_deletion="keep",
+    filters=("status",),
+    examples=(OrderPatch(status="paid"),),
+)
+
+
+class OrderService(ResourceService[Order]):
+    """Creates, reads, lists and steps the orders of users."""
+
+    resource = ORDERS
 
     def create(self, user_id: str, new: NewOrder, key: IdempotencyKey | None) -> Created[Order]:
         """Create an order.
 
         Raises Invalid, UserNotFound, UserSuspended, CreationUndone, KeyReused.
         """
-        now = self._now()
-        order = Order(
-            order_id=self._new_id(ids.ORDER_PREFIX, now),
+        return self._create(
+            new,
+            key,
             user_id=user_id,
             status="pending",
-            currency=new.currency,
-            items=[_tidy(item) for item in new.items],
+            items=[OrderLine(**line.values()) for line in new.items],
             total=_total(new.items),
-            metadata=new.metadata,
-            created_at=ids.timestamp(now),
-            updated_at=ids.timestamp(now),
-            version=1,
         )
-        path = _path(user_id)
-        answer: Created[Order] = Created(
-            f"{path}/{order.order_id}", msgspec.json.encode(order).decode()
-        )
-        record = key.record(path, new, answer, now // 1000) if key else None
-        return answer_of(answer, record, self._storage.create_order(order, record, now // 1000))
 
     def get(self, caller: Caller, user_id: str, order_id: str) -> Order:
         """Return a user's order. Raises UserNotFound, OrderNotFound."""
-        self._admit(caller, user_id)
-        order = self._storage.get_order(user_id, order_id)
-        if order is None:
-            raise OrderNotFound
-        return order
+        self._check_user(caller, user_id)
+        return self._get(user_id, order_id)
 
     def patch(
-        self, caller: Caller, user_id: str, order_id: str, body: OrderPatch, versions: Versions
+        self,
+        caller: Caller,
+        user_id: str,
+        order_id: str,
+        body: OrderPatch,
+        versions: ExpectedVersions,
     ) -> Order:
         """Take a step of an order's life, change its metadata, or both.
 
         Raises UserNotFound, Forbidden, OrderNotFound, VersionMismatch, TooManyPairs,
         IllegalTransition.
         """
-        self._admit(caller, user_id)
-        step = body.status
-        steps = LIFECYCLE if caller.is_admin else _OWNER_LIFECYCLE
-        leaves = frozenset(status for status, onward in steps.items() if step in onward)
-        if step is not UNSET and not leaves and not caller.is_admin:
-            raise Forbidden(f"Only an administrator may make an order '{step}'.")
-        change = OrderChange(
-            status=step,
-            leaves=leaves,
-            metadata=MetadataChange.of_patch(body.metadata),
-            updated_at=ids.timestamp(self._now()),
-            versions=versions,
-        )
-        try:
-            return self._storage.change_order(user_id, order_id, change)
-        except IllegalTransition as refusal:
-            onward = LIFECYCLE[refusal.current]
-            if step in onward:
-                raise Forbidden(
-                    f"Only an administrator may make an order '{step}' that is '{refusal.current}'."
-                ) from None
-            raise IllegalTransition(refusal.current, onward) from None
+        self._check_user(caller, user_id)
+        guard = None if body.status is UNSET else _step_guard(caller, body.status)
+        return self._patch((user_id, order_id), body, versions, guard)
 
-    def list(self, caller: Caller, user_id: str, query: OrderListQuery) -> OrderList:
-        """Return a page of a user's orders. Raises UserNotFound, InvalidCursor."""
-        self._admit(caller, user_id)
-        path = _path(user_id)
-        page = self._storage.list_orders(
-            user_id, Query(status=query.status, **self._cursors.bounds(path, query))
-        )
-        return OrderList(*self._cursors.page(path, query, page, lambda order: order.order_id))
+    def list(self, caller: Caller, user_id: str, query: OrderListQuery) -> Page[Order]:
+        """Return a page of a user's orders. Raises UserNotFound."""
+        self._check_user(caller, user_id)
+        return self._list((user_id,), query)
 
-    def _admit(self, caller: Caller, user_id: str) -> None:
-        """Keep a deleted user's orders to administrators: its token may still be good."""
-        if not caller.is_admin and self._storage.get_user(user_id) is None:
+    def _check_user(self, caller: Caller, user_id: str) -> None:
+        """Keep a deleted user's orders from all but administrators: its token may live on."""
+        if not caller.is_admin and self._storage.get(USERS, (user_id,)) is None:
             raise UserNotFound
 
 
-_OWNER_LIFECYCLE: Mapping[str, tuple[str, ...]] = {
-    status: tuple(step for step in onward if (status, step) in OWNER_STEPS)
-    for status, onward in LIFECYCLE.items()
-}
+def _step_guard(caller: Caller, step: str) -> Guard:
+    """Return the condition for the step. Raises Forbidden if the caller may never take it."""
+    allowed_from = frozenset(
+        status
+        for status, onward in LIFECYCLE.items()
+        if step in onward and (caller.is_admin or (status, step) in OWNER_STEPS)
+    )
+    if not allowed_from and not caller.is_admin:
+        raise Forbidden(f"Only an administrator may make an order '{step}'.")
+
+    def refusal(current: str) -> Problem:
+        if step in LIFECYCLE[current]:
+            return Forbidden(
+                f"Only an administrator may make an order '{step}' that is '{current}'."
+            )
+        return IllegalTransition(current, LIFECYCLE[current])
+
+    return Guard("status", allowed_from, refusal)
 
 
-def _path(user_id: str) -> str:
-    return f"/users/{user_id}/orders"
-
-
-def _tidy(item: Item) -> Item:
-    if item.name is UNSET:
-        return item
-    return msgspec.structs.replace(item, name=item.name.strip())
-
-
-def _total(items: list[Item]) -> int:
-    total = sum(item.quantity * item.unit_price for item in items)
+def _total(lines: list[OrderLine]) -> int:
+    total = sum(line.quantity * line.unit_price for line in lines)
     if total > MAX_SAFE_INTEGER:
         raise Invalid([FieldError("/items", "Must come to a total of at most 9007199254740991.")])
     return total

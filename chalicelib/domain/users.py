@@ -1,34 +1,89 @@
-"""Users: what clients may send, the rules, and the service that applies them."""
+"""Users: representation, inputs, rules, and the service that applies them."""
 
-import time
-from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
-from chalicelib.domain import ids
-from chalicelib.domain.errors import Forbidden, UserNotFound
-from chalicelib.domain.idempotency import Created, IdempotencyKey, answer_of
-from chalicelib.domain.model import (
-    Email,
-    Line,
-    Metadata,
-    MetadataChange,
-    MetadataPatch,
-    User,
-    UserChange,
-    UserStatus,
-    Versions,
+from chalicelib.domain.caller import Caller
+from chalicelib.domain.errors import Conflict, Forbidden, NotFound
+from chalicelib.domain.fields import Line, Metadata, MetadataPatch, id_field, rule
+from chalicelib.domain.idempotency import Created, IdempotencyKey
+from chalicelib.domain.pagination import ListQuery
+from chalicelib.domain.resource import Entity, ExpectedVersions, Input, Resource, Unique
+from chalicelib.domain.service import ResourceService
+from chalicelib.domain.storage import Page
+
+# RFC 5321 §4.1.2 (dot-string local part) and §4.5.3.1 (64, 255 and, for the path, 254 octets).
+# In Python, unlike ECMAScript, $ also matches before a line feed at the end: hence $(?!\n).
+_EMAIL = (
+    r"^(?=.{3,254}$)(?=[^@]{1,64}@)"
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
+    r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$(?!\n)"
 )
-from chalicelib.domain.pagination import Cursors, UserList, UserListQuery
-from chalicelib.domain.storage import Storage, UserQuery
-from chalicelib.security.permissions import Caller
-
-PATH = "/users"
 
 
-class NewUser(Struct, frozen=True, forbid_unknown_fields=True):
+class UserNotFound(NotFound):
+    """There is no such user, or the caller must not know about it."""
+
+    name = "user-not-found"
+    title = "User not found"
+    explanation = "No user has this id, or the caller is not allowed to see it."
+    detail = "There is no user with this id."
+
+
+class EmailTaken(Conflict):
+    """Another user has the e-mail address, in this or another case."""
+
+    name = "email-taken"
+    title = "E-mail address taken"
+    explanation = "Each e-mail address belongs to one user, whatever its case."
+    detail = "Another user has this e-mail address; choose another one."
+
+
+UserId = Annotated[str, id_field("usr_", "user", "019a9d3c5b7e7f3a8c1d2e3f4a5b6c7d", UserNotFound)]
+Email = Annotated[
+    str,
+    Meta(
+        max_length=254,
+        pattern=_EMAIL,
+        description="Unique without regard to case, kept as given (RFC 5321).",
+        examples=["ann@example.com"],
+        extra_json_schema={"format": "email"},
+        extra=rule(
+            "an e-mail address such as ann@example.com: at most 64 characters before the @,"
+            " 254 in all, and a domain name in its ASCII form"
+        ),
+    ),
+]
+UserStatus = Annotated[
+    Literal["active", "suspended"],
+    Meta(
+        title="UserStatus",
+        description="A suspended user keeps its data but cannot order.",
+        extra=rule("'active' or 'suspended'"),
+    ),
+]
+
+
+class User(Entity, frozen=True):
+    """A user as clients read it."""
+
+    user_id: UserId
+    name: Line
+    email: Email
+    status: UserStatus
+    metadata: Metadata
+
+
+class UserCreated(User, frozen=True, kw_only=True):
+    """A new user, and the message that legacy clients read."""
+
+    message: Annotated[Literal["User created"], Meta(extra={"read_only": True})] = "User created"
+
+
+class NewUser(Input, frozen=True):
     """What creates a user."""
 
     name: Line
@@ -37,7 +92,7 @@ class NewUser(Struct, frozen=True, forbid_unknown_fields=True):
     status: UserStatus = "active"
 
 
-class UserReplacement(Struct, frozen=True, forbid_unknown_fields=True):
+class UserReplacement(Input, frozen=True):
     """What replaces a user: absent metadata is emptied, an absent status is kept."""
 
     name: Line
@@ -46,7 +101,7 @@ class UserReplacement(Struct, frozen=True, forbid_unknown_fields=True):
     status: UserStatus | UnsetType = UNSET
 
 
-class UserPatch(Struct, frozen=True, forbid_unknown_fields=True):
+class UserPatch(Input, frozen=True):
     """What changes a user: only the members that are named (RFC 7396)."""
 
     name: Line | UnsetType = UNSET
@@ -55,111 +110,68 @@ class UserPatch(Struct, frozen=True, forbid_unknown_fields=True):
     status: UserStatus | UnsetType = UNSET
 
 
-class UserCreated(User, frozen=True):
-    """A new user, beside the message that the founding document's clients read."""
+class UserListQuery(ListQuery, frozen=True, kw_only=True):
+    """The query parameters of the list of users."""
 
-    message: Literal["User created"] = "User created"
+    email: Annotated[
+        Email | None, Meta(description="Only the user with this address, in any case.")
+    ] = None
+    status: Annotated[UserStatus | None, Meta(description="Only users with this status.")] = None
 
 
-class UserService:
-    """Creates, reads, changes, lists and deletes users.
+USERS = Resource(
+    "users",
+    User,
+    description="Create, read, change, list and delete them.",
+    unique=(Unique("email", EmailTaken),),
+    filters=("status",),
+)
 
-    `now` answers milliseconds since the Unix epoch; `new_id` makes an id from a prefix and those.
-    """
 
-    def __init__(
-        self,
-        storage: Storage,
-        cursor_secret: Callable[[], bytes],
-        now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
-        new_id: Callable[[str, int], str] = ids.new_id,
-    ) -> None:
-        self._storage = storage
-        self._cursors = Cursors(cursor_secret, ids.USER_PREFIX)
-        self._now = now
-        self._new_id = new_id
+class UserService(ResourceService[User]):
+    """Creates, reads, changes, lists and deletes users."""
+
+    resource = USERS
 
     def create(self, new: NewUser, key: IdempotencyKey | None) -> Created[UserCreated]:
         """Create a user. Raises EmailTaken, CreationUndone, KeyReused."""
-        now = self._now()
-        user = User(
-            user_id=self._new_id(ids.USER_PREFIX, now),
-            name=new.name.strip(),
-            email=new.email,
-            status=new.status,
-            metadata=new.metadata,
-            created_at=ids.timestamp(now),
-            updated_at=ids.timestamp(now),
-            version=1,
-        )
-        body = UserCreated(*msgspec.structs.astuple(user))
-        answer: Created[UserCreated] = Created(
-            f"{PATH}/{user.user_id}", msgspec.json.encode(body).decode()
-        )
-        record = key.record(PATH, new, answer, now // 1000) if key else None
-        return answer_of(answer, record, self._storage.create_user(user, record, now // 1000))
+        created = self._create(new, key)
+        user = UserCreated(**msgspec.structs.asdict(created.entity))
+        return Created(user, created.replayed)
 
     def get(self, user_id: str) -> User:
         """Return a user. Raises UserNotFound."""
-        user = self._storage.get_user(user_id)
-        if user is None:
-            raise UserNotFound
-        return user
+        return self._get(user_id)
 
     def replace(
-        self, caller: Caller, user_id: str, body: UserReplacement, versions: Versions
+        self, caller: Caller, user_id: str, body: UserReplacement, versions: ExpectedVersions
     ) -> User:
         """Replace what clients may set of a user.
 
         Raises Forbidden, UserNotFound, VersionMismatch, EmailTaken.
         """
-        return self._change(
-            caller,
-            user_id,
-            UserChange(
-                name=body.name.strip(),
-                email=body.email,
-                status=body.status,
-                metadata=MetadataChange({**body.metadata}, merge=False),
-                updated_at=ids.timestamp(self._now()),
-                versions=versions,
-            ),
-        )
+        _check_status(caller, body)
+        return self._replace((user_id,), body, versions)
 
-    def patch(self, caller: Caller, user_id: str, body: UserPatch, versions: Versions) -> User:
+    def patch(
+        self, caller: Caller, user_id: str, body: UserPatch, versions: ExpectedVersions
+    ) -> User:
         """Change the named members of a user.
 
         Raises Forbidden, UserNotFound, VersionMismatch, TooManyPairs, EmailTaken.
         """
-        return self._change(
-            caller,
-            user_id,
-            UserChange(
-                name=body.name if body.name is UNSET else body.name.strip(),
-                email=body.email,
-                status=body.status,
-                metadata=MetadataChange.of_patch(body.metadata),
-                updated_at=ids.timestamp(self._now()),
-                versions=versions,
-            ),
-        )
+        _check_status(caller, body)
+        return self._patch((user_id,), body, versions)
 
-    def delete(self, user_id: str, versions: Versions) -> None:
-        """Erase a user. Raises UserNotFound, VersionMismatch, UserHasOpenOrders."""
-        self._storage.delete_user(user_id, versions, self._now() // 1000)
+    def delete(self, user_id: str, versions: ExpectedVersions) -> None:
+        """Delete a user. Raises UserNotFound, VersionMismatch, UserHasOpenOrders."""
+        self._delete((user_id,), versions)
 
-    def list(self, query: UserListQuery) -> UserList:
-        """Return a page of users. Raises InvalidCursor."""
-        page = self._storage.list_users(
-            UserQuery(
-                email=query.email,
-                status=query.status,
-                **self._cursors.bounds(PATH, query),
-            )
-        )
-        return UserList(*self._cursors.page(PATH, query, page, lambda user: user.user_id))
+    def list(self, query: UserListQuery) -> Page[User]:
+        """Return a page of users."""
+        return self._list((), query)
 
-    def _change(self, caller: Caller, user_id: str, change: UserChange) -> User:
-        if change.status is not UNSET and not caller.is_admin:
-            raise Forbidden("Only an administrator may set a user's status.")
-        return self._storage.change_user(user_id, change)
+
+def _check_status(caller: Caller, body: UserReplacement | UserPatch) -> None:
+    if body.status is not UNSET and not caller.is_admin:
+        raise Forbidden("Only an administrator may set a user's status.")

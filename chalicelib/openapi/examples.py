@@ -1,101 +1,61 @@
-"""Examples: what the services make of exemplary requests, in a storage of their own."""
+"""Examples of bodies, made of the examples, defaults and choices that the types name."""
 
-from functools import cache
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
-from msgspec import Struct
+from msgspec import NODEFAULT, UNSET, Struct
 
-from chalicelib.domain import ids
-from chalicelib.domain.errors import (
-    EmailTaken,
-    FieldError,
-    IllegalTransition,
-    Invalid,
-    InvalidParameter,
-    UnsupportedMediaType,
-)
-from chalicelib.domain.model import Item, Order, OrderId, User, UserId
-from chalicelib.domain.orders import NewOrder, OrderPatch, OrderService
-from chalicelib.domain.pagination import OrderList, OrderListQuery, UserList, UserListQuery
-from chalicelib.domain.users import NewUser, UserCreated, UserPatch, UserReplacement, UserService
-from chalicelib.legacy import MESSAGES, Message
-from chalicelib.security.permissions import IAM_CALLER
-from chalicelib.storage.memory import MemoryStorage
-from chalicelib.web.problem_details import Explanation, describe, explain, kind_of
-from chalicelib.web.service_info import Health, Index
+from chalicelib.domain.annotations import bare_type, metas
+from chalicelib.domain.errors import Problem
+from chalicelib.domain.resource import Input, Resources
+from chalicelib.web.problem_details import describe
 
 REQUEST_ID = "7a1ad4c5-7a4e-4f5e-a4b1-6a8f7f1f2a52"
 
-_NOW = 1_795_253_400_000
-_IDS = {ids.USER_PREFIX: UserId, ids.ORDER_PREFIX: OrderId}
-_NEW_USER = NewUser(name="Ann Example", email="ann@example.com", metadata={"team": "blue"})
-_NEW_ORDER = NewOrder(
-    currency="EUR",
-    items=[Item(sku="TEA-250", quantity=2, unit_price=1250, name="Green tea, 250 g")],
-)
-_REQUESTS: tuple[Struct, ...] = (
-    _NEW_USER,
-    UserReplacement(name="Ann Example", email="ann@example.org"),
-    UserPatch(email="ann@example.net", metadata={"team": "red", "floor": None}),
-    _NEW_ORDER,
-    OrderPatch(status="paid"),
-)
-# Problems that say something of the request, as such a request would raise them.
-_PROBLEMS: tuple[Exception, ...] = (
-    InvalidParameter("limit", "a whole number from 1 to 100"),
-    IllegalTransition("shipped", ("delivered",)),
-    UnsupportedMediaType(("application/json",)),
-    Invalid([FieldError("/items/0/quantity", "Must be a whole number from 1 to 10,000.")]),
-)
+
+class Examples:
+    """The examples of all bodies; those that `resources` bring come before those of the types."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._given: dict[type[Struct], Struct] = {
+            type(example): example for resource in resources for example in resource.examples
+        }
+
+    def of(self, shape: Any) -> Any:  # noqa: ANN401 - a type, and JSON
+        """Return an example of a struct as JSON, None for another type."""
+        if not (isinstance(shape, type) and issubclass(shape, Struct)):
+            return None
+        if shape in self._given:
+            return msgspec.to_builtins(self._given[shape])
+        return _struct_example(shape)
 
 
-def example_of(shape: object) -> Any:  # noqa: ANN401 - JSON
-    """Return an example of a type as JSON, None where there is none."""
-    return _bodies().get(shape)
-
-
-def sample_of(problem: type[BaseException]) -> Exception:
-    """Return a problem of that class, as a request could raise it."""
-    given = {type(sample): sample for sample in _PROBLEMS}
-    if problem in given:
-        return given[problem]
-    made = problem()
-    return made if isinstance(made, Exception) else Exception()
-
-
-def problem_example(problem: type[BaseException]) -> dict[str, Any]:
-    """Return the body that answers such a problem."""
-    body: dict[str, Any] = msgspec.to_builtins(describe(sample_of(problem), REQUEST_ID))
+def problem_example(problem: type[Problem]) -> dict[str, Any]:
+    """Return the problem details of an occurrence of the problem."""
+    body: dict[str, Any] = msgspec.to_builtins(describe(problem.example(), REQUEST_ID))
     return body
 
 
-@cache
-def _bodies() -> dict[object, Any]:
-    storage = MemoryStorage()
-    examples = {prefix: get_args(hint)[1].examples[0] for prefix, hint in _IDS.items()}
-    users = UserService(storage, bytes, lambda: _NOW, lambda prefix, _: examples[prefix])
-    orders = OrderService(storage, bytes, lambda: _NOW, lambda prefix, _: examples[prefix])
-    created = msgspec.json.decode(users.create(_NEW_USER, None).body)
-    user_id = created["user_id"]
-    order = msgspec.json.decode(orders.create(user_id, _NEW_ORDER, None).body)
-    answers: dict[object, Any] = {
-        UserCreated: created,
-        User: users.get(user_id),
-        Order: order,
-        UserList: users.list(UserListQuery()),
-        OrderList: orders.list(IAM_CALLER, user_id, OrderListQuery()),
-        Index: Index(),
-        Health: Health(),
-        Message: Message(**MESSAGES["/user/get-user"]),
-        Explanation: explain(kind_of(EmailTaken()).name),
-    }
-    requests = {type(request): _sent(request) for request in _REQUESTS}
-    return requests | {shape: msgspec.to_builtins(body) for shape, body in answers.items()}
+def _struct_example(shape: type[Struct]) -> dict[str, Any]:
+    hints = get_type_hints(shape, include_extras=True)
+    members = {}
+    for field in msgspec.structs.fields(shape):
+        value = _example(hints[field.name], field.default)
+        # What clients send leaves out what is the default anyway.
+        if value is not UNSET and not (issubclass(shape, Input) and value == field.default):
+            members[field.encode_name] = value
+    return members
 
 
-def _sent(request: Struct) -> dict[str, Any]:
-    """Return a request without what a client would leave out."""
-    members: dict[str, Any] = msgspec.to_builtins(request)
-    defaults = {field.name: field.default for field in msgspec.structs.fields(type(request))}
-    return {name: value for name, value in members.items() if value and value != defaults.get(name)}
+def _example(hint: Any, default: Any) -> Any:  # noqa: ANN401 - an annotation, and JSON
+    given = next((meta.examples[0] for meta in metas(hint) if meta.examples), None)
+    if given is not None:
+        return given
+    if default is not NODEFAULT:
+        return default
+    bare = bare_type(hint)
+    if get_origin(bare) is list:
+        return [_example(get_args(bare)[0], NODEFAULT)]
+    if get_origin(bare) is Literal:
+        return get_args(bare)[0]
+    return _struct_example(bare)

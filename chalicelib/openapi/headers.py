@@ -1,4 +1,4 @@
-"""Header fields, of requests as parameters and of answers as headers."""
+"""Header fields: parameters of requests, and headers of responses."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ HEADERS: dict[str, Any] = {
         "example": "7a1ad4c5-7a4e-4f5e-a4b1-6a8f7f1f2a52",
     },
     "ETag": {
-        "description": "The version of what the answer shows, for If-Match and If-None-Match.",
+        "description": "The version of what the response shows, for If-Match and If-None-Match.",
         "required": True,
         "schema": {"type": "string", "pattern": '^"[1-9][0-9]*"$'},
         "example": '"1"',
@@ -26,12 +26,12 @@ HEADERS: dict[str, Any] = {
         "example": "/users/usr_019a9d3c5b7e7f3a8c1d2e3f4a5b6c7d",
     },
     "IdempotentReplayed": {
-        "description": "This is the answer to an earlier request with the same Idempotency-Key.",
+        "description": "This is the response to an earlier request with the same Idempotency-Key.",
         "schema": {"type": "string", "enum": ["true"]},
         "example": "true",
     },
     "NextPage": {
-        "description": "The address of the next page, where there is one (RFC 8288).",
+        "description": "The address of the next page, if there is one (RFC 8288).",
         "schema": {"type": "string", "pattern": '^<\\?[^>]+>; rel="next"$'},
         "example": '<?limit=20&cursor=AZqdPFt-fzqMHS4_SltsfQ3q2x8m0Jb1kY5nT7wZrA4i>; rel="next"',
     },
@@ -42,7 +42,7 @@ HEADERS: dict[str, Any] = {
         "example": '</users>; rel="successor-version"',
     },
     "Deprecation": {
-        "description": "Since when the path is the old style (RFC 9745).",
+        "description": "When the path was deprecated (RFC 9745).",
         "required": True,
         "schema": {"type": "string", "pattern": "^@[0-9]+$"},
         "example": "@1795219200",
@@ -54,7 +54,7 @@ HEADERS: dict[str, Any] = {
         "example": 'Bearer error="invalid_token"',
     },
     "Retry-After": {
-        "description": "After how many seconds to try again.",
+        "description": "After how many seconds to retry.",
         "required": True,
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
         "example": "1",
@@ -68,14 +68,14 @@ HEADERS: dict[str, Any] = {
 
 
 def field(name: str, component: str | None = None) -> dict[str, Any]:
-    """Return the header field `name` of an answer, described by the component of that name."""
+    """Return the header field `name` of a response, described by the component of that name."""
     return {name: {"$ref": f"#/components/headers/{component or name}"}}
 
 
 def cache_control(directives: str) -> dict[str, Any]:
-    """Return the Cache-Control field of an answer, which is always the same."""
+    """Return the Cache-Control field of a response, which is always the same."""
     schema: Schema = {"type": "string", "enum": [directives]}
-    text = "Who may keep the answer, and for how long (RFC 9111)."
+    text = "Who may cache the response, and for how long (RFC 9111)."
     return {"Cache-Control": {"description": text, "required": True, "schema": schema}}
 
 

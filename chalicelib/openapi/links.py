@@ -1,32 +1,32 @@
-"""Links: which operations an answer leads on to (https://spec.openapis.org/oas/v3.1.1#link-object).
+"""Links: the operations that a response leads to (https://spec.openapis.org/oas/v3.1.1#link-object).
 
-An answer that shows a thing leads to every operation whose path takes just the ids in it.
+A response that shows an entity leads to every operation whose path takes exactly its ids.
 """
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_type_hints
 
-from chalicelib.domain.model import Order, User
-from chalicelib.domain.pagination import OrderList, UserList
-from chalicelib.openapi.described import Described
+from chalicelib.domain.annotations import extra
+from chalicelib.domain.resource import Entity
+from chalicelib.domain.storage import Page
+from chalicelib.openapi.operation_spec import OperationSpec
+from chalicelib.web.pagination import collection
 
-# Where in an answer the first thing of its type is.
-_PLACES = {UserList: (User, "/users/0"), OrderList: (Order, "/orders/0")}
 
-
-def links_from(shape: Any, operations: Iterable[Described]) -> dict[str, Any]:  # noqa: ANN401
-    """Return the links of an answer of the type `shape`."""
-    thing, place = _PLACES.get(shape, (shape, ""))
-    members = getattr(thing, "__struct_fields__", ())
-    ids = [name for name in members if name in {"user_id", "order_id"}]
-    if not ids:
+def links_from(spec: OperationSpec, specs: Iterable[OperationSpec]) -> dict[str, Any]:
+    """Return the links of the successful response of `spec` to operations in `specs`."""
+    entity = spec.operation.content
+    if not (isinstance(entity, type) and issubclass(entity, Entity)):
         return {}
+    place = f"/{collection(spec.path)}/0" if spec.operation.result is Page else ""
+    hints = get_type_hints(entity, include_extras=True)
+    ids = sorted(name for name, hint in hints.items() if extra(hint, "prefix"))
     return {
-        operation.id: {
-            "operationId": operation.id,
-            "parameters": {name: f"$response.body#{place}/{name}" for name in sorted(ids)},
+        other.id: {
+            "operationId": other.id,
+            "parameters": {name: f"$response.body#{place}/{name}" for name in ids},
         }
-        for operation in operations
-        if sorted(re.findall(r"{(\w+)}", operation.path)) == sorted(ids)
+        for other in specs
+        if sorted(re.findall(r"{(\w+)}", other.path)) == ids
     }

@@ -1,140 +1,145 @@
-"""Answers: what each status of an operation carries."""
+"""Responses: what each status of an operation carries."""
 
 from collections.abc import Callable, Iterable
+from types import GenericAlias
 from typing import Any, get_args
+
+import msgspec
 
 from chalicelib.domain.errors import Problem
 from chalicelib.domain.idempotency import Created
-from chalicelib.domain.model import Order, User
-from chalicelib.domain.pagination import OrderList, UserList
-from chalicelib.openapi.described import Described
-from chalicelib.openapi.examples import example_of, problem_example, sample_of
+from chalicelib.domain.storage import Page
+from chalicelib.openapi.examples import Examples, problem_example
 from chalicelib.openapi.headers import cache_control, field
 from chalicelib.openapi.links import links_from
+from chalicelib.openapi.operation_spec import OperationSpec
 from chalicelib.openapi.schemas import Schemas
-from chalicelib.web.application import PROBLEM_TYPE
-from chalicelib.web.problem_details import Kind, ProblemDetails
-from chalicelib.web.responses import JSON, PUBLIC, REVALIDATED, UNKEPT, Lasting, Superseded, Text
+from chalicelib.web.media import JSON, NO_STORE, PROBLEM_JSON, PUBLIC, REVALIDATE
+from chalicelib.web.pagination import NextCursor, collection
+from chalicelib.web.problem_details import ProblemDetails, type_of
+from chalicelib.web.responses import Cacheable, Deprecated, Text
 
 Response = dict[str, Any]
 
 
-def _representation(one: Described, schemas: Schemas) -> dict[str, Response]:
-    noun = one.body.__name__.lower()
-    text = f"The {noun}{'' if one.method == 'GET' else ', as it is now'}."
-    found = {"200": _answer(text, REVALIDATED, field("ETag"), _json(one, schemas))}
-    if one.is_conditional_read:
-        text = f"The {noun} is still the one that If-None-Match names."
-        found["304"] = _answer(text, REVALIDATED, field("ETag"), None)
-    return found
+class Responses:
+    """The responses of operations, which lead on to the operations in `specs`.
 
+    Problems of one status are described once, in `components`.
+    """
 
-def _page(one: Described, schemas: Schemas) -> dict[str, Response]:
-    headers = field("Link", "NextPage")
-    return {"200": _answer("A page of the list.", UNKEPT, headers, _json(one, schemas))}
+    def __init__(
+        self, specs: Iterable[OperationSpec], schemas: Schemas, examples: Examples
+    ) -> None:
+        self.components: dict[str, Response] = {}
+        self._specs = specs
+        self._schemas = schemas
+        self._examples = examples
+        # As `web.responses.respond` does: by what a handler returns.
+        self._by_result: dict[Any, Callable[[OperationSpec], dict[str, Response]]] = {
+            Page: self._page,
+            Created: self._created,
+            None: self._nothing,
+            Text: self._text,
+            Cacheable: self._cacheable,
+            Deprecated: self._deprecated,
+        }
 
+    def of(self, spec: OperationSpec) -> dict[str, Response]:
+        """Return every response of an operation, by its status."""
+        default = self._representation if spec.is_representation else self._plain
+        found = self._by_result.get(spec.operation.result, default)(spec)
+        links = links_from(spec, self._specs)
+        if links:
+            next(iter(found.values()))["links"] = links
+        for status, problems in spec.problems.items():
+            name = "Or".join(problem.__name__ for problem in problems)
+            self.components[name] = self._problem(problems)
+            found[str(status)] = {"$ref": f"#/components/responses/{name}"}
+        return dict(sorted(found.items()))
 
-def _created(one: Described, schemas: Schemas) -> dict[str, Response]:
-    headers = {
-        **field("Location"),
-        **field("ETag"),
-        **field("Idempotent-Replayed", "IdempotentReplayed"),
-    }
-    return {"201": _answer("What was created.", UNKEPT, headers, _json(one, schemas))}
+    def _representation(self, spec: OperationSpec) -> dict[str, Response]:
+        noun = spec.operation.content.__name__.lower()
+        text = f"The {noun}{'' if spec.method == 'GET' else ', as it is now'}."
+        found = {"200": _response(text, REVALIDATE, field("ETag"), self._json(spec))}
+        if spec.is_conditional_read:
+            text = f"The {noun} is still the one that If-None-Match names."
+            found["304"] = _response(text, REVALIDATE, field("ETag"), None)
+        return found
 
+    def _page(self, spec: OperationSpec) -> dict[str, Response]:
+        entity, name = spec.operation.content, collection(spec.path)
+        shape = msgspec.defstruct(
+            f"{entity.__name__}List",
+            [(name, GenericAlias(list, entity)), ("next_cursor", NextCursor)],
+            namespace={"__doc__": f"A page of the list of {name}."},
+        )
+        example = {name: [self._examples.of(entity)], "next_cursor": None}
+        content = {JSON: {"schema": self._schemas.of(shape), "example": example}}
+        headers = field("Link", "NextPage")
+        return {"200": _response("A page of the list.", NO_STORE, headers, content)}
 
-def _nothing(*_: object) -> dict[str, Response]:
-    return {"204": _answer("Done; there is nothing to show.", UNKEPT, {}, None)}
+    def _created(self, spec: OperationSpec) -> dict[str, Response]:
+        headers = {
+            **field("Location"),
+            **field("ETag"),
+            **field("Idempotent-Replayed", "IdempotentReplayed"),
+        }
+        return {"201": _response("What was created.", NO_STORE, headers, self._json(spec))}
 
+    def _nothing(self, _: OperationSpec) -> dict[str, Response]:
+        return {"204": _response("Done; there is nothing to show.", NO_STORE, {}, None)}
 
-def _text(one: Described, _: Schemas) -> dict[str, Response]:
-    media_types = get_args(one.body)
-    headers = field("Content-Security-Policy") if "text/html" in media_types else {}
-    content = {name: {"schema": {"type": "string"}} for name in media_types}
-    return {"200": _answer("The file.", PUBLIC, headers, content)}
+    def _text(self, spec: OperationSpec) -> dict[str, Response]:
+        media_types = get_args(spec.operation.content)
+        headers = field("Content-Security-Policy") if "text/html" in media_types else {}
+        content = {name: {"schema": {"type": "string"}} for name in media_types}
+        return {"200": _response("The file.", PUBLIC, headers, content)}
 
+    def _cacheable(self, spec: OperationSpec) -> dict[str, Response]:
+        return {"200": _response("The response.", PUBLIC, {}, self._json(spec))}
 
-def _lasting(one: Described, schemas: Schemas) -> dict[str, Response]:
-    headers: dict[str, Any] = {}
-    if one.sort is Superseded:
+    def _deprecated(self, spec: OperationSpec) -> dict[str, Response]:
         headers = {**field("Deprecation"), **field("Link", "Successor")}
-    return {"200": _answer("The answer.", PUBLIC, headers, _json(one, schemas))}
+        return {"200": _response("The response.", PUBLIC, headers, self._json(spec))}
+
+    def _plain(self, spec: OperationSpec) -> dict[str, Response]:
+        return {"200": _response("The response.", NO_STORE, {}, self._json(spec))}
+
+    def _json(self, spec: OperationSpec) -> dict[str, Any]:
+        media: dict[str, Any] = {"schema": self._schemas.of(spec.operation.content)}
+        example = self._examples.of(spec.operation.content)
+        if example is not None:
+            media["example"] = example
+        return {JSON: media}
+
+    def _problem(self, problems: list[type[Problem]]) -> Response:
+        """Return the response for problems that share a status."""
+        headers: dict[str, Any] = {}
+        for problem in problems:
+            for name in problem.example().headers:
+                headers |= field(name)
+        types = sorted(type_of(problem) for problem in problems)
+        # Beside the reference, for validators; generators of clients look at the reference alone.
+        schema = {**self._schemas.of(ProblemDetails), "properties": {"type": {"enum": types}}}
+        examples = {
+            problem.name: {"summary": problem.title, "value": problem_example(problem)}
+            for problem in problems
+        }
+        text = "\n\n".join(f"**{problem.title}**: {problem.explanation}" for problem in problems)
+        if len(problems) == 1:
+            text = problems[0].explanation
+        content = {PROBLEM_JSON: {"schema": schema, "examples": examples}}
+        return _response(text, NO_STORE, headers, content)
 
 
-def _passing(one: Described, schemas: Schemas) -> dict[str, Response]:
-    return {"200": _answer("The answer.", UNKEPT, {}, _json(one, schemas))}
-
-
-# As `answers.answer` does: by what a view returns.
-_BY_SORT: dict[Any, Callable[[Described, Schemas], dict[str, Response]]] = {
-    User: _representation,
-    Order: _representation,
-    UserList: _page,
-    OrderList: _page,
-    Created: _created,
-    None: _nothing,
-    Text: _text,
-    Lasting: _lasting,
-    Superseded: _lasting,
-}
-
-
-def responses(
-    one: Described,
-    operations: Iterable[Described],
-    schemas: Schemas,
-    shared: dict[str, Response],
-) -> dict[str, Response]:
-    """Return every answer of an operation, by its status; `shared` gets what it refers to."""
-    found = _BY_SORT.get(one.sort, _passing)(one, schemas)
-    links = links_from(one.body, operations)
-    if links and one.method != "DELETE":
-        next(iter(found.values()))["links"] = links
-    for status, kinds in one.problems.items():
-        # The same problems are answered in many places, and described in one.
-        name = "Or".join(problem.__name__ for problem in kinds.values())
-        shared[name] = _problem(kinds, schemas)
-        found[str(status)] = {"$ref": f"#/components/responses/{name}"}
-    return dict(sorted(found.items()))
-
-
-def _json(one: Described, schemas: Schemas) -> dict[str, Any]:
-    media: dict[str, Any] = {"schema": schemas.of(one.body)}
-    example = example_of(one.body)
-    if example is not None:
-        media["example"] = example
-    return {JSON: media}
-
-
-def _answer(
-    text: str, kept: str, headers: dict[str, Any], content: dict[str, Any] | None
+def _response(
+    text: str, caching: str, headers: dict[str, Any], content: dict[str, Any] | None
 ) -> Response:
-    answer: Response = {
+    response: Response = {
         "description": text,
-        "headers": {**field("x-request-id", "RequestId"), **cache_control(kept), **headers},
+        "headers": {**field("x-request-id", "RequestId"), **cache_control(caching), **headers},
     }
     if content is not None:
-        answer["content"] = content
-    return answer
-
-
-def _problem(kinds: dict[Kind, type[BaseException]], schemas: Schemas) -> Response:
-    """Return the answer for problems that share a status."""
-    headers: dict[str, Any] = {}
-    for problem in kinds.values():
-        sample = sample_of(problem)
-        for name in sample.headers if isinstance(sample, Problem) else ():
-            headers |= field(name)
-    types = sorted(kind.type for kind in kinds)
-    # Beside the reference, for whoever checks; generators of clients look at the reference alone.
-    schema = {**schemas.of(ProblemDetails), "properties": {"type": {"enum": types}}}
-    examples = {
-        kind.name: {"summary": kind.title, "value": problem_example(problem)}
-        for kind, problem in kinds.items()
-    }
-    text = "\n\n".join(f"**{kind.title}**: {kind.explanation}" for kind in kinds)
-    if len(kinds) == 1:
-        (kind,) = kinds
-        text = kind.explanation
-    content = {PROBLEM_TYPE: {"schema": schema, "examples": examples}}
-    return _answer(text, UNKEPT, headers, content)
+        response["content"] = content
+    return response

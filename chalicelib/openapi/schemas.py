@@ -1,31 +1,38 @@
 """JSON Schemas (2020-12) from the types that read and write JSON."""
 
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 from msgspec import Struct
 
-from chalicelib.domain.model import CurrencyCode, OrderStatus, UserStatus
-from chalicelib.web.validation import SERVERS_OWN
+from chalicelib.domain.annotations import extra
+from chalicelib.domain.resource import read_only_fields
 
 Schema = dict[str, Any]
 
 _REFERENCE = "#/components/schemas/{name}"
-# Choices that come up in several places; generated clients make one type of each.
-_CHOICES = {"UserStatus": UserStatus, "OrderStatus": OrderStatus, "Currency": CurrencyCode}
 
 
 class Schemas:
-    """The schemas of the types that a document has asked for so far."""
+    """The schemas of the types that a document has asked for so far.
+
+    Choices that have a title get a component of that name; generated clients make one type of it.
+    """
 
     def __init__(self) -> None:
         self._components: dict[str, Schema] = {}
-        self._choices = {name: msgspec.json.schema(hint) for name, hint in _CHOICES.items()}
+        self._choices: dict[str, Schema] = {}
+        self._read_only = set(read_only_fields())
 
     def of(self, hint: Any) -> Schema:  # noqa: ANN401 - an annotation
-        """Return the schema of a type: a reference to a component where it is a struct."""
+        """Return the schema of a type: a reference to a component if it is a struct."""
         (schema,), components = msgspec.json.schema_components([hint], ref_template=_REFERENCE)
         self._components |= components
+        _add_choices(schema, hint)
+        if isinstance(hint, type) and issubclass(hint, Struct):
+            properties = components[hint.__name__].get("properties", {})
+            for name, member in get_type_hints(hint, include_extras=True).items():
+                _add_choices(properties.get(name, {}), member)
         typed: Schema = self._typed(schema)
         return typed
 
@@ -33,17 +40,16 @@ class Schemas:
         """Return the schemas of the query parameters that `shape` reads, by their names."""
         (_, components) = msgspec.json.schema_components([shape], ref_template=_REFERENCE)
         properties = components[shape.__name__]["properties"]
-        return {name: self._typed(_present(schema)) for name, schema in properties.items()}
+        return {name: _present(self._typed(schema)) for name, schema in properties.items()}
 
     def components(self) -> dict[str, Schema]:
         """Return the schemas that are referred to, by their names."""
         structs = {name: self._typed(schema) for name, schema in self._components.items()}
-        found = {name: _completed(schema) for name, schema in structs.items()}
-        choices = {name: {"type": "string", **schema} for name, schema in self._choices.items()}
-        return dict(sorted((found | choices).items()))
+        found = {name: self._completed(schema) for name, schema in structs.items()}
+        return dict(sorted((found | self._choices).items()))
 
     def _typed(self, schema: Any) -> Any:  # noqa: ANN401 - a part of a schema
-        """Say of choices that they are texts, and refer to those that have a name.
+        """Add the type to choices, and refer to those that have a title.
 
         Generators of clients rely on both.
         """
@@ -54,32 +60,40 @@ class Schemas:
         typed = {key: self._typed(part) for key, part in schema.items()}
         if not isinstance(typed.get("enum"), list):
             return typed
-        for name, choice in self._choices.items():
-            if choice["enum"] == typed["enum"]:
-                rest = {key: part for key, part in typed.items() if choice.get(key) != part}
-                return {"$ref": _REFERENCE.format(name=name), **rest}
-        return {"type": "string", **typed}
+        name = typed.pop("title", None)
+        if name is None:
+            return {"type": "string", **typed}
+        default = {"default": typed.pop("default")} if "default" in typed else {}
+        known = self._choices.setdefault(name, {"type": "string", **typed})
+        rest = {key: part for key, part in typed.items() if known.get(key) != part}
+        return {"$ref": _REFERENCE.format(name=name), **rest, **default}
+
+    def _completed(self, component: Schema) -> Schema:
+        """Mark what clients only read, and what is always there.
+
+        A type that refuses unknown members is one that clients send. Of the others every member is
+        always there, even if the code gives it a default.
+        """
+        if component.get("additionalProperties") is False:
+            return component
+        properties = component["properties"]
+        constant = [name for name, schema in properties.items() if "default" in schema]
+        for name, schema in properties.items():
+            schema.pop("default", None)
+            if name in self._read_only:
+                schema["readOnly"] = True
+        return {**component, "required": sorted([*component["required"], *constant])}
 
 
-def _completed(component: Schema) -> Schema:
-    """Tell what clients only read, and what they can count on.
-
-    A type that refuses unknown members is one that clients send. Of the others every member is
-    always there, whether or not the code gives it a default, but for those without either.
-    """
-    if component.get("additionalProperties") is False:
-        return component
-    properties = component["properties"]
-    constant = [name for name, schema in properties.items() if "default" in schema]
-    for name, schema in properties.items():
-        schema.pop("default", None)
-        if name in SERVERS_OWN:
-            schema["readOnly"] = True
-    return {**component, "required": sorted([*component["required"], *constant])}
+def _add_choices(schema: Schema, hint: Any) -> None:  # noqa: ANN401 - an annotation
+    """Add the choices that are known only once all modules are imported."""
+    choices = extra(hint, "choices")
+    if choices is not None:
+        schema["enum"] = choices()
 
 
 def _present(schema: Schema) -> Schema:
-    """Return the schema of a query parameter that is there: an absent one is no null."""
+    """Return the schema of a query parameter that is there: an absent one is not null."""
     choices = [choice for choice in schema.pop("anyOf", []) if choice != {"type": "null"}]
     if schema.get("default", ...) is None:
         del schema["default"]

@@ -1,10 +1,10 @@
-"""The keys that verify tokens: the issuer's published ones (RFC 7517), or one shared secret.
+"""The keys that verify tokens: the issuer's JWK Set (RFC 7517), or a shared secret.
 
-A key is found by the token's `kid` and `alg` together and verifies that algorithm only, so that
-no token can have a key of one kind used for an algorithm of another (RFC 8725 §3.1).
+A key is looked up by the token's `kid` and `alg` together, and verifies that algorithm only. So a
+token cannot choose the algorithm that a key is used with (RFC 8725 §3.1).
 
-PyJWT's own client of key sets bounds neither the size nor the whole time of an answer and asks
-an endpoint that fails again for each token; here its parsing of keys is used alone.
+PyJWT's `PyJWKClient` limits neither the size of a response nor the total time it takes, and
+contacts a failing endpoint again for each token. Only PyJWT's parsing of keys is used here.
 """
 
 import json
@@ -26,46 +26,46 @@ _MAX_STALE_SECONDS = 3600
 _log = logging.getLogger(__name__)
 
 
-class Keys(Protocol):
-    """Where the verifier looks for keys."""
+class KeySource(Protocol):
+    """Where the verifier finds keys."""
 
     def find(self, kid: object, algorithm: object) -> PyJWK | None:
-        """Return the key that verifies `algorithm` under the name `kid`, None without one."""
+        """Return the key with this `kid` and algorithm, or None if there is none."""
 
 
 class SharedSecret:
-    """The secret that the issuer and the API share, for HS256 (RFC 7518 §3.2) and nothing else."""
+    """A secret that the issuer and the API share, for HS256 only (RFC 7518 §3.2)."""
 
     def __init__(self, secret: bytes) -> None:
         encoded = urlsafe_b64encode(secret).rstrip(b"=").decode()
         self._key = PyJWK({"kty": "oct", "k": encoded}, "HS256")
 
     def find(self, _kid: object, algorithm: object) -> PyJWK | None:
-        """Return the secret for HS256; whatever `kid` a token has is of no account."""
+        """Return the secret for HS256, whatever the token's `kid`."""
         return self._key if algorithm == "HS256" else None
 
 
-class PublishedKeys:
-    """The issuer's public RSA and P-256 keys at `url`, kept for `lifespan` seconds.
+class RemoteJWKSet:
+    """The issuer's public RSA and P-256 keys at `url`, cached for `max_age` seconds.
 
-    Keys are fetched when first needed, when they are older than `lifespan`, and for a `kid` not
-    seen yet; but, whatever tokens come and whether fetching succeeds, at most once in `pause`
-    seconds. While the issuer does not answer, keys that were fetched within the last hour are
-    used on. `timeout` bounds each wait for the issuer, and the reading of its whole answer.
+    Keys are fetched when first needed, when they are older than `max_age`, and for an unknown
+    `kid`; but at most once in `cooldown` seconds, whatever tokens arrive and even if fetching
+    fails. While the issuer is down, expired keys are used for one more hour. `timeout` limits each
+    wait for the issuer, and the time to read the whole response.
     """
 
     def __init__(
         self,
         url: str,
         *,
-        lifespan: float = 300,
-        pause: float = 10,
+        max_age: float = 300,
+        cooldown: float = 10,
         timeout: float = 3,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url
-        self._lifespan = lifespan
-        self._pause = pause
+        self._max_age = max_age
+        self._cooldown = cooldown
         self._timeout = timeout
         self._clock = clock
         self._lock = threading.Lock()
@@ -73,17 +73,17 @@ class PublishedKeys:
         self._fetched_at = self._next_fetch_at = float("-inf")
 
     def find(self, kid: object, algorithm: object) -> PyJWK | None:
-        """Return the published key of this name and algorithm, None when there is none.
+        """Return the key with this `kid` and algorithm, or None if there is none.
 
-        Never raises for what the issuer answers or fails to: that is logged.
+        Errors of the issuer are logged, never raised.
         """
         if not isinstance(kid, str) or algorithm not in _ALGORITHM_OF.values():
             return None
         with self._lock:
             age = self._clock() - self._fetched_at
-            if age >= self._lifespan or (kid, algorithm) not in self._keys:
+            if age >= self._max_age or (kid, algorithm) not in self._keys:
                 self._refresh()
-            if self._clock() - self._fetched_at >= self._lifespan + _MAX_STALE_SECONDS:
+            if self._clock() - self._fetched_at >= self._max_age + _MAX_STALE_SECONDS:
                 return None
             return self._keys.get((kid, str(algorithm)))
 
@@ -92,19 +92,19 @@ class PublishedKeys:
         if now < self._next_fetch_at:
             return
         try:
-            self._keys = _usable(_get(self._url, self._timeout))
+            self._keys = _parse_jwk_set(_fetch(self._url, self._timeout))
             self._fetched_at = now
         except (OSError, HTTPException, ValueError, RecursionError) as error:
-            # The issuer's fault, not the token's: whoever runs the API has to hear of it.
+            # Logged as an error, since valid tokens may be rejected until this is fixed.
             _log.error("No keys from %s: %s: %s", self._url, type(error).__name__, error)
         finally:
-            self._next_fetch_at = self._clock() + self._pause
+            self._next_fetch_at = self._clock() + self._cooldown
 
 
-def _get(url: str, timeout: float) -> bytes:
-    """Return what `url` answers; redirects are not followed, nor are proxies of the environment.
+def _fetch(url: str, timeout: float) -> bytes:
+    """Return the body at `url`, without following redirects or using proxies.
 
-    Raises OSError (TimeoutError with it), HTTPException or ValueError.
+    Raises OSError (which includes TimeoutError), HTTPException or ValueError.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -116,45 +116,48 @@ def _get(url: str, timeout: float) -> bytes:
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     deadline = time.monotonic() + timeout
     try:
-        # Some providers' firewalls turn away requests that do not say what sends them.
+        # Some providers' firewalls block requests without a User-Agent.
         headers = {"Accept": "application/json", "User-Agent": "user-management"}
         connection.request("GET", target, headers=headers)
         response = connection.getresponse()
         if response.status != 200:  # noqa: PLR2004 - OK
-            raise ValueError(f"it answered with status {response.status}")
+            raise ValueError(f"the status is {response.status}")
         body = bytearray()
         while chunk := response.read1(65536):
             body += chunk
             if len(body) > _MAX_BYTES:
-                raise ValueError("it answered too much")
+                raise ValueError("the response is too large")
             if time.monotonic() > deadline:
-                raise TimeoutError("it answered too slowly")
+                raise TimeoutError("the response is too slow")
         return bytes(body)
     finally:
         connection.close()
 
 
-def _usable(body: bytes) -> dict[tuple[str, str], PyJWK]:
-    """Return the keys of a JWK set that may verify tokens. Raises ValueError without any."""
+def _parse_jwk_set(body: bytes) -> dict[tuple[str, str], PyJWK]:
+    """Return the keys that may verify tokens, by `kid` and algorithm.
+
+    Raises ValueError if there is none.
+    """
     document = json.loads(body)
     entries = document.get("keys") if isinstance(document, dict) else None
     keys: dict[tuple[str, str], PyJWK] = {}
     for entry in entries if isinstance(entries, list) else ():
-        key = _key_of(entry)
+        key = _parse_jwk(entry)
         if key is not None:
             keys.setdefault((str(key.key_id), key.algorithm_name), key)
     if not keys:
-        raise ValueError("it has no key to verify signatures with")
+        raise ValueError("no key can verify signatures")
     return keys
 
 
-def _key_of(entry: Any) -> PyJWK | None:  # noqa: ANN401 - anything that JSON can hold
-    """Return a member of a JWK set as a key, None unless it may verify RS256 or ES256."""
+def _parse_jwk(entry: Any) -> PyJWK | None:  # noqa: ANN401 - any JSON value
+    """Return the key if it may verify RS256 or ES256, otherwise None."""
     if not isinstance(entry, dict) or not isinstance(entry.get("kty"), str):
         return None
     algorithm = _ALGORITHM_OF.get(entry["kty"])
     operations = entry.get("key_ops", ["verify"])
-    fits = (
+    is_usable = (
         algorithm is not None
         and isinstance(entry.get("kid"), str)
         and entry.get("alg", algorithm) == algorithm
@@ -162,14 +165,14 @@ def _key_of(entry: Any) -> PyJWK | None:  # noqa: ANN401 - anything that JSON ca
         and isinstance(operations, list)
         and "verify" in operations
         and entry.get("crv", "P-256") == "P-256"
-        # Whoever reads the set could sign with a private key.
+        # A published private key lets everybody sign.
         and "d" not in entry
     )
-    if not fits:
+    if not is_usable:
         return None
     try:
         key = PyJWK(entry, algorithm)
         too_short = key.Algorithm.check_key_length(key.key)
-    except Exception:  # noqa: BLE001 - whatever is wrong with one key, the others are of use
+    except Exception:  # noqa: BLE001 - one bad key must not affect the others
         return None
     return None if too_short else key

@@ -1,7 +1,7 @@
-"""Bearer tokens (RFC 6750, RFC 7519, RFC 8725): what they must hold to name a caller.
+"""Verification of bearer tokens (RFC 6750, RFC 7519, RFC 8725).
 
-Imported by the authorizer's function alone: PyJWT and cryptography cost it 0.1 s of cold start,
-which the API's function need not pay.
+Only the authorizer's function imports this: PyJWT and cryptography add 0.1 s to a cold start,
+which the API's function avoids.
 """
 
 import logging
@@ -11,25 +11,26 @@ from typing import Any
 
 import jwt
 
-from chalicelib.security.jwks import Keys, PublishedKeys, SharedSecret
-from chalicelib.security.permissions import LEEWAY_SECONDS, Caller, InvalidToken
+from chalicelib.domain.caller import Caller
+from chalicelib.security.authorizer_context import LEEWAY_SECONDS, InvalidToken
+from chalicelib.security.jwks import KeySource, RemoteJWKSet, SharedSecret
 from chalicelib.settings import Settings
 
-# One scheme in any case, one token of three parts in base64url without padding (RFC 7515 §7.1).
+# A scheme in any case, and a token of three parts in base64url without padding (RFC 7515 §7.1).
 _BEARER = re.compile(r"bearer +([\w-]+\.[\w-]+\.[\w-]+)", re.ASCII | re.IGNORECASE)
-# API Gateway takes no more than 10,240 bytes of headers.
+# API Gateway accepts at most 10,240 bytes of headers.
 _MAX_HEADER = 10_240
 _MAX_SUBJECT = 256
-# Tokens made for another use name it in `typ` (RFC 8725 §3.11): logout+jwt, dpop+jwt, secevent+jwt.
+# Tokens for other uses say so in `typ` (RFC 8725 §3.11): logout+jwt, dpop+jwt, secevent+jwt.
 _TYPES = frozenset({"jwt", "at+jwt", "application/jwt", "application/at+jwt"})
 
 _log = logging.getLogger(__name__)
 
 
 class TokenVerifier:
-    """Turns the Authorization headers of requests into callers, by one issuer's keys.
+    """Verifies the tokens of one issuer.
 
-    Raises SettingsError when the settings do not say which issuer, audience and keys.
+    Raises SettingsError if the issuer, the audience or the keys are not configured.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -40,33 +41,33 @@ class TokenVerifier:
         self._roles_claim = settings.auth_roles_claim
         self._admin_role = settings.auth_admin_role
         url = settings.auth_jwks_url
-        self._keys: Keys = PublishedKeys(url) if url else SharedSecret(settings.auth_secret)
+        self._keys: KeySource = RemoteJWKSet(url) if url else SharedSecret(settings.auth_secret)
 
     def verify(self, authorization: str) -> Caller:
-        """Return the caller whom the header's token names.
+        """Return the caller that the token identifies.
 
-        `authorization` is the value of one Authorization header: ``Bearer <token>``. Raises
-        InvalidToken, and nothing else, whatever the header holds.
+        `authorization` is the value of the Authorization header: ``Bearer <token>``. Raises
+        InvalidToken, and nothing else, whatever the header contains.
         """
         try:
-            return self._caller(self._claims(_token_in(authorization)))
+            return self._caller(self._claims(_bearer_token(authorization)))
         except InvalidToken:
             raise
         except jwt.PyJWTError as error:
             raise InvalidToken(type(error).__name__) from None
-        except Exception:  # noqa: BLE001 - whatever happens, the token is refused
+        except Exception:  # noqa: BLE001 - whatever fails, the token is rejected
             _log.exception("A token could not be read")
             raise InvalidToken("it cannot be read") from None
 
     def _claims(self, token: str) -> Mapping[str, Any]:
-        """Return the claims of a token that is signed, current, and made for this API."""
+        """Return the claims, after checking the signature, the dates, issuer and audience."""
         header = jwt.get_unverified_header(token)
-        # RFC 7797 §7 forbids b64 in JWTs; no other critical extension is known here.
+        # RFC 7797 §7 forbids b64 in JWTs; no critical extension is supported.
         if "crit" in header or "b64" in header:
-            raise InvalidToken("its header asks for an extension")
+            raise InvalidToken("its header requires an extension")
         if str(header.get("typ", "JWT")).lower() not in _TYPES:
-            raise InvalidToken("it is of a type for another use")
-        # Keys come from the settings only: `jku`, `jwk`, `x5u` and `x5c` are never looked at.
+            raise InvalidToken("its type is for another use")
+        # Keys come from the settings only: `jku`, `jwk`, `x5u` and `x5c` are ignored.
         key = self._keys.find(header.get("kid"), header.get("alg"))
         if key is None:
             raise InvalidToken("no key verifies it")
@@ -78,29 +79,30 @@ class TokenVerifier:
             leeway=LEEWAY_SECONDS,
             options={
                 "require": ["iss", "exp", "sub"],
-                "verify_aud": False,  # `_is_for` does, since Cognito's access tokens have no `aud`
+                "verify_aud": False,  # see `_is_for`: Cognito's access tokens have no `aud`
             },
         )
-        if not all(_is_date(claims[name]) for name in ("exp", "nbf", "iat") if name in claims):
-            raise InvalidToken("a date of it is no number")
+        dates = (claims[name] for name in ("exp", "nbf", "iat") if name in claims)
+        if not all(map(_is_numeric_date, dates)):
+            raise InvalidToken("a date is not a number")
         if not _is_for(self._audience, claims):
-            raise InvalidToken("it is made for another audience")
+            raise InvalidToken("it is for another audience")
         return claims
 
     def _caller(self, claims: Mapping[str, Any]) -> Caller:
-        # A provider that chooses `sub` itself can name its users' ids in a claim of their own;
-        # whoever has none there, as an administrator who is no user, is called by `sub`.
+        # If the provider chooses `sub`, another claim holds the user_id. Callers without that claim
+        # are identified by `sub`, such as administrators who are not users.
         subject = _claim(claims, self._subject_claim)
         if subject is None:
             subject = claims["sub"]
-        # Names that begin with a space are those of callers without a token.
+        # A leading space is reserved for callers without a token, such as IAM_CALLER.
         if not (
             isinstance(subject, str)
             and 0 < len(subject) <= _MAX_SUBJECT
             and subject.isprintable()
             and not subject[0].isspace()
         ):
-            raise InvalidToken("its subject cannot be used")
+            raise InvalidToken("its subject is not allowed")
         return Caller(
             subject=subject,
             is_admin=self._admin_role in _roles(_claim(claims, self._roles_claim)),
@@ -108,37 +110,37 @@ class TokenVerifier:
         )
 
 
-def _token_in(authorization: object) -> str:
+def _bearer_token(authorization: object) -> str:
     if not isinstance(authorization, str) or len(authorization) > _MAX_HEADER:
         raise InvalidToken("the header is missing or too long")
     match = _BEARER.fullmatch(authorization)
     if match is None:
-        raise InvalidToken("the header is not one bearer token")
+        raise InvalidToken("the header is not a bearer token")
     return match[1]
 
 
-def _is_date(value: object) -> bool:
-    """Tell whether a claim is a NumericDate (RFC 7519 §2); PyJWT takes strings and booleans too."""
+def _is_numeric_date(value: object) -> bool:
+    """Whether a claim is a NumericDate (RFC 7519 §2); PyJWT accepts strings and booleans too."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _is_for(audience: str, claims: Mapping[str, Any]) -> bool:
-    """Tell whether a token is made for `audience` (RFC 7519 §4.1.3).
+    """Whether the token is for `audience` (RFC 7519 §4.1.3).
 
-    Cognito's access tokens have the audience in `client_id` and no `aud`.
+    Cognito's access tokens have `client_id` instead of `aud`.
     https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html
     """
     if "aud" in claims:
-        named = claims["aud"]
-        return bool(named == audience or (isinstance(named, list) and audience in named))
+        aud = claims["aud"]
+        return bool(aud == audience or (isinstance(aud, list) and audience in aud))
     return bool(claims.get("token_use") == "access" and claims.get("client_id") == audience)
 
 
-def _claim(claims: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - as JSON has it
-    """Return the claim `name`, None without one.
+def _claim(claims: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the claim `name`, or None if there is none.
 
-    A claim of exactly this name comes first (Auth0's ``https://example.com/roles``), then what
-    the dots lead to (Keycloak's ``realm_access.roles``).
+    A claim with exactly this name wins (Auth0's ``https://example.com/roles``). Otherwise the name
+    is a path separated by dots (Keycloak's ``realm_access.roles``).
     """
     if name in claims:
         return claims[name]
@@ -149,9 +151,9 @@ def _claim(claims: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - as JS
 
 
 def _roles(value: object) -> frozenset[str]:
-    """Return the roles in a claim: a list of strings, or one string with spaces between.
+    """Return the roles in a claim: a list of strings, or a string separated by spaces.
 
-    A claim of another shape has no roles.
+    A claim of any other type has no roles.
     """
     if isinstance(value, str):
         return frozenset(value.split())

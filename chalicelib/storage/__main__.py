@@ -39,11 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _create_table(options: argparse.Namespace) -> None:
     import boto3  # noqa: PLC0415 - only this command needs it
 
+    from chalicelib.domain.registry import RESOURCES  # noqa: PLC0415
     from chalicelib.storage.dynamodb.table import create_table  # noqa: PLC0415
 
     create_table(
         boto3.client("dynamodb"),
         options.name,
+        RESOURCES,
         ttl=options.ttl,
         point_in_time_recovery=options.point_in_time_recovery,
         deletion_protection=options.deletion_protection,

@@ -1,20 +1,25 @@
-"""Storage: the protocol in `base`, and one module for each engine behind it."""
+"""Opens storage: the only module that knows which engines exist."""
 
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from chalicelib.domain.resource import Resources
 from chalicelib.domain.storage import Storage
 
 
 def open_storage(
-    url: str, *, shards: int = 1, password: Callable[[], str | None] = lambda: None
+    url: str,
+    resources: Resources,
+    *,
+    shards: int = 1,
+    password: Callable[[], str | None] = lambda: None,
 ) -> Storage:
-    """Return the engine that `url` names; it connects when it is first used.
+    """Return the engine that `url` names, for `resources`; it connects when it is first used.
 
     - ``dynamodb://<table>``: Amazon DynamoDB; the standard AWS variables decide where. `shards`
       is the number of partitions over which the list of users is spread.
-    - ``sqlite:///<path>``: a file, made on first use.
-    - ``postgresql+psycopg://<user>@<host>/<database>``: PostgreSQL. `password` is asked for each
+    - ``sqlite:///<path>``: a file, created on first use.
+    - ``postgresql+psycopg://<user>@<host>/<database>``: PostgreSQL. `password` is called for each
       connection; None leaves it to the URL.
     - ``memory:``: this process alone, for tests and measurements.
 
@@ -25,15 +30,15 @@ def open_storage(
     if scheme == "dynamodb":
         from chalicelib.storage.dynamodb.engine import DynamoDBStorage  # noqa: PLC0415
 
-        return DynamoDBStorage(urlsplit(url).netloc, shards=shards)
+        return DynamoDBStorage(urlsplit(url).netloc, resources, shards=shards)
     if scheme in {"sqlite", "postgresql+psycopg"}:
         from chalicelib.storage.sql.engine import SQLStorage  # noqa: PLC0415
 
-        return SQLStorage(url, password)
+        return SQLStorage(url, resources, password)
     if scheme == "memory":
         from chalicelib.storage.memory import MemoryStorage  # noqa: PLC0415
 
-        return MemoryStorage()
+        return MemoryStorage(resources)
     raise ValueError(
         f"STORAGE_URL has the scheme {scheme!r};"
         " use dynamodb, sqlite, postgresql+psycopg or memory."

@@ -1,126 +1,116 @@
-"""Storage in the memory of one process: for tests, measurements and as the model of the others."""
+"""Storage in the memory of one process: for tests, measurements, and as the model of the others."""
 
 import threading
-from collections.abc import Callable
-from typing import TypeVar
+from collections import defaultdict
+from typing import Any
 
-from chalicelib.domain.errors import (
-    EmailTaken,
-    OrderNotFound,
-    UserHasOpenOrders,
-    UserNotFound,
-    UserSuspended,
-    VersionMismatch,
+from chalicelib.domain.idempotency import IdempotencyRecord
+from chalicelib.domain.resource import (
+    Change,
+    Entity,
+    EntityT,
+    ExpectedVersions,
+    Ids,
+    Resource,
+    Resources,
+    check_version,
+    children,
 )
-from chalicelib.domain.model import OPEN_STATUSES, Order, OrderChange, User, UserChange, Versions
-from chalicelib.domain.storage import IdempotencyRecord, Page, Query, UserQuery
-
-Thing = TypeVar("Thing", User, Order)
+from chalicelib.domain.storage import Page, Query
 
 
 class MemoryStorage:
-    """Everything in dictionaries under one lock."""
+    """See Storage. Everything is in dictionaries, under one lock."""
 
-    def __init__(self) -> None:
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
         self._lock = threading.Lock()
-        self._users: dict[str, User] = {}
-        self._user_ids: dict[str, str] = {}
-        self._orders: dict[str, dict[str, Order]] = {}
+        # By resource and parent, then by id.
+        self._entities: defaultdict[tuple[str, Ids], dict[str, Any]] = defaultdict(dict)
+        self._unique: dict[tuple[str, str, str], str] = {}
         self._records: dict[str, IdempotencyRecord] = {}
         self._record_owners: dict[str, str] = {}
 
-    def create_user(
-        self, user: User, record: IdempotencyRecord | None, now: int
+    def create(
+        self,
+        resource: Resource[EntityT],
+        entity: EntityT,
+        record: IdempotencyRecord | None,
+        now: int,
     ) -> IdempotencyRecord | None:
         """See Storage."""
         with self._lock:
-            earlier = self._live_record(record, now)
-            if earlier is not None:
+            earlier = self._records.get(record.key) if record else None
+            if earlier is not None and earlier.expires_at > now:
                 return earlier
-            if user.email.casefold() in self._user_ids:
-                raise EmailTaken
-            self._users[user.user_id] = user
-            self._user_ids[user.email.casefold()] = user.user_id
+            ids = resource.ids(entity)
+            self._check_parent(resource, entity, ids[:-1])
+            self._claim_unique(resource, entity)
+            self._entities[resource.name, ids[:-1]][entity.id] = entity
             if record is not None:
                 self._records[record.key] = record
-                self._record_owners[record.key] = user.user_id
+                self._record_owners[record.key] = entity.id
             return None
 
-    def get_user(self, user_id: str) -> User | None:
+    def get(self, resource: Resource[EntityT], ids: Ids) -> EntityT | None:
         """See Storage."""
-        return self._users.get(user_id)
+        found: EntityT | None = self._entities.get((resource.name, ids[:-1]), {}).get(ids[-1])
+        return found
 
-    def change_user(self, user_id: str, change: UserChange) -> User:
+    def change(self, resource: Resource[EntityT], ids: Ids, change: Change) -> EntityT:
         """See Storage."""
         with self._lock:
-            old = self._user(user_id)
-            new = change.applied_to(old)
-            if self._user_ids.get(new.email.casefold(), user_id) != user_id:
-                raise EmailTaken
-            del self._user_ids[old.email.casefold()]
-            self._user_ids[new.email.casefold()] = user_id
-            self._users[user_id] = new
-            return new
+            old = self._existing(resource, ids)
+            changed = change.apply_to(old)
+            if any(unique.field in change.values for unique in resource.unique):
+                self._claim_unique(resource, changed, old)
+            self._entities[resource.name, ids[:-1]][ids[-1]] = changed
+            return changed
 
-    def delete_user(self, user_id: str, versions: Versions, now: int) -> None:  # noqa: ARG002
+    def delete(
+        self,
+        resource: Resource[EntityT],
+        ids: Ids,
+        versions: ExpectedVersions,
+        now: int,  # noqa: ARG002 - tombstones of expired records do no harm here
+    ) -> None:
         """See Storage."""
         with self._lock:
-            user = self._user(user_id)
-            if versions is not None and user.version not in versions:
-                raise VersionMismatch
-            orders = self._orders.get(user_id, {}).values()
-            if any(order.status in OPEN_STATUSES for order in orders):
-                raise UserHasOpenOrders
-            del self._users[user_id]
-            del self._user_ids[user.email.casefold()]
-            for key in [key for key, owner in self._record_owners.items() if owner == user_id]:
-                self._records[key] = self._records[key].undone()
-                del self._record_owners[key]
+            entity = self._existing(resource, ids)
+            check_version(entity, versions)
+            below = children(self._resources, resource)
+            for child in below:
+                counter = child.counter
+                if counter and counter.blocks_deletion and self._count(child, ids):
+                    raise counter.blocks_deletion
+            self._remove(resource, entity)
+            for child in below:
+                if child.on_parent_deletion == "delete":
+                    for one in [*self._entities[child.name, ids].values()]:
+                        self._remove(child, one)
 
-    def list_users(self, query: UserQuery) -> Page[User]:
+    def list(self, resource: Resource[EntityT], parent: Ids, query: Query) -> Page[EntityT]:
         """See Storage."""
         with self._lock:
-            users = dict(self._users)
-        email = query.email and query.email.casefold()
-        return _page(users, query, lambda user: email is None or user.email.casefold() == email)
-
-    def create_order(
-        self, order: Order, record: IdempotencyRecord | None, now: int
-    ) -> IdempotencyRecord | None:
-        """See Storage."""
-        with self._lock:
-            earlier = self._live_record(record, now)
-            if earlier is not None:
-                return earlier
-            if self._user(order.user_id).status != "active":
-                raise UserSuspended
-            self._orders.setdefault(order.user_id, {})[order.order_id] = order
-            if record is not None:
-                self._records[record.key] = record
-                self._record_owners.pop(record.key, None)
-            return None
-
-    def get_order(self, user_id: str, order_id: str) -> Order | None:
-        """See Storage."""
-        return self._orders.get(user_id, {}).get(order_id)
-
-    def change_order(self, user_id: str, order_id: str, change: OrderChange) -> Order:
-        """See Storage."""
-        with self._lock:
-            old = self.get_order(user_id, order_id)
-            if old is None:
-                raise OrderNotFound
-            new = change.applied_to(old)
-            self._orders[user_id][order_id] = new
-            return new
-
-    def list_orders(self, user_id: str, query: Query) -> Page[Order]:
-        """See Storage."""
-        with self._lock:
-            orders = dict(self._orders.get(user_id, {}))
-            if not orders:
-                self._user(user_id)
-        return _page(orders, query, lambda _: True)
+            found = dict(self._entities.get((resource.name, parent), {}))
+            if resource.parent and not found:
+                self._existing(resource.parent, parent)
+        first, end = query.from_id or "", query.to_id or "~"
+        if query.after is not None and query.ascending:
+            first = max(first, query.after + "~")
+        elif query.after is not None:
+            end = min(end, query.after)
+        matching = [
+            found[entity_id]
+            for entity_id in sorted(found, reverse=not query.ascending)
+            if first <= entity_id < end
+        ]
+        for field, value in query.filters.items():
+            unique = next((one for one in resource.unique if one.field == field), None)
+            form = unique.normalize if unique else str
+            matching = [one for one in matching if form(getattr(one, field)) == form(value)]
+        items = matching[: query.limit]
+        return Page(items, items[-1].id if len(matching) > query.limit else None)
 
     def prepare(self) -> None:
         """See Storage."""
@@ -131,29 +121,55 @@ class MemoryStorage:
     def close(self) -> None:
         """See Storage."""
 
-    def _user(self, user_id: str) -> User:
-        user = self._users.get(user_id)
-        if user is None:
-            raise UserNotFound
-        return user
+    def _existing(self, resource: Resource[EntityT], ids: Ids) -> EntityT:
+        entity = self.get(resource, ids)
+        if entity is None:
+            raise resource.not_found
+        return entity
 
-    def _live_record(self, record: IdempotencyRecord | None, now: int) -> IdempotencyRecord | None:
-        earlier = self._records.get(record.key) if record else None
-        return earlier if earlier is not None and earlier.expires_at > now else None
+    def _check_parent(self, resource: Resource[Any], entity: Entity, parent: Ids) -> None:
+        if resource.parent is None:
+            return
+        existing = self._existing(resource.parent, parent)
+        if resource.parent_guard:
+            resource.parent_guard.check(existing)
+        counter = resource.counter
+        if (
+            counter
+            and counter.maximum is not None
+            and counter.counts(entity)
+            and self._count(resource, parent) >= counter.maximum
+        ):
+            raise counter.exceeded
 
+    def _claim_unique(
+        self, resource: Resource[Any], entity: Entity, old: Entity | None = None
+    ) -> None:
+        """Claim the entity's unique values instead of the `old` ones. Raises their `taken`."""
+        own = entity.id
+        claims = {(resource.name, one.field, one.key(entity)): one for one in resource.unique}
+        for claim, unique in claims.items():
+            if self._unique.get(claim, own) != own:
+                raise unique.taken
+        if old is not None:
+            self._release_unique(resource, old)
+        for claim in claims:
+            self._unique[claim] = own
 
-def _page(things: dict[str, Thing], query: Query, admits: Callable[[Thing], bool]) -> Page[Thing]:
-    first, beyond = query.from_id or "", query.to_id or "~"
-    if query.after is not None and query.ascending:
-        first = max(first, query.after + "~")
-    elif query.after is not None:
-        beyond = min(beyond, query.after)
-    found = [
-        key
-        for key in sorted(things, reverse=not query.ascending)
-        if first <= key < beyond
-        and admits(things[key])
-        and query.status in {None, things[key].status}
-    ]
-    chosen = found[: query.limit]
-    return Page([things[key] for key in chosen], chosen[-1] if len(found) > query.limit else None)
+    def _release_unique(self, resource: Resource[Any], entity: Entity) -> None:
+        for unique in resource.unique:
+            del self._unique[resource.name, unique.field, unique.key(entity)]
+
+    def _remove(self, resource: Resource[EntityT], entity: EntityT) -> None:
+        del self._entities[resource.name, resource.ids(entity)[:-1]][entity.id]
+        self._release_unique(resource, entity)
+        for key in [key for key, owner in self._record_owners.items() if owner == entity.id]:
+            self._records[key] = self._records[key].tombstone()
+            del self._record_owners[key]
+
+    def _count(self, resource: Resource[Any], parent: Ids) -> int:
+        counter = resource.counter
+        return sum(
+            counter is None or counter.counts(entity)
+            for entity in self._entities[resource.name, parent].values()
+        )

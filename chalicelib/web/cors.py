@@ -1,7 +1,7 @@
 """Cross-origin requests (https://fetch.spec.whatwg.org/#http-cors-protocol).
 
-Origins are compared exactly with the configured ones; without any, no header is sent. Preflights
-need no token, since browsers send none with them.
+Origins must match a configured one exactly; if none is configured, no header is sent. Preflight
+requests need no token, since browsers send them without credentials.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,24 +17,24 @@ _MAX_AGE_SECONDS = "7200"
 
 
 class Cors:
-    """Marks answers for the web origins that the settings allow."""
+    """Adds CORS headers for the origins in the settings."""
 
     def __init__(self, settings: Callable[[], Settings]) -> None:
         self._settings = settings
 
-    def mark(self, request: Mapping[str, str], answer: dict[str, str]) -> None:
-        """Add the headers that let an allowed origin read the answer."""
+    def add_headers(self, request: Mapping[str, str], response: dict[str, str]) -> None:
+        """Add the headers that let an allowed origin read the response."""
         origins = self._settings().cors_origins
         if not origins:
             return
-        answer["Vary"] = "Origin"
+        response["Vary"] = "Origin"
         origin = _origin(request)
         if origin in origins:
-            answer["Access-Control-Allow-Origin"] = origin
-            answer["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+            response["Access-Control-Allow-Origin"] = origin
+            response["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
 
     def preflight(self, request: Mapping[str, str], methods: Iterable[str]) -> dict[str, str]:
-        """Return the headers that answer OPTIONS for a path that takes `methods`."""
+        """Return the headers of a response to OPTIONS, for a path that allows `methods`."""
         headers = {"Allow": ", ".join(sorted(methods)), "Cache-Control": "no-store"}
         if _origin(request) in self._settings().cors_origins:
             headers |= {

@@ -1,38 +1,40 @@
-"""Answers: from what a view returns to status, headers and body."""
+"""Responses: from what a handler returns to status, headers and body.
 
-from collections.abc import Collection
+| result | response |
+|---|---|
+| an `Entity` | 200 with its ETag, or 304 |
+| a `Page` | 200 with a link to the next page (see `pagination`) |
+| `Created` | 201 with Location and ETag |
+| None | 204 |
+| `Cacheable`, `Deprecated`, `Text` | 200 that everybody may cache |
+| a Chalice `Response` | itself |
+| anything else | 200 |
+"""
+
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlencode
 
 import msgspec
 from chalice.app import Request, Response
 from msgspec import Struct
 
 from chalicelib.domain.idempotency import Created
-from chalicelib.domain.model import Order, User
-from chalicelib.domain.pagination import OrderList, UserList
+from chalicelib.domain.resource import Entity
 from chalicelib.web.conditional import entity_tag, if_none_match
-
-Headers = dict[str, str | list[str]]
-
-JSON = "application/json"
-# What belongs to a caller is kept by nobody else, and used again only after asking.
-REVALIDATED = "private, no-cache"
-UNKEPT = "no-store"
-PUBLIC = "public, max-age=3600"
+from chalicelib.web.media import JSON, NO_STORE, PUBLIC, REVALIDATE, Headers
+from chalicelib.web.paths import base_path, resource_path
 
 Body = TypeVar("Body")
 MediaType = TypeVar("MediaType", bound=str)
 
 
-class Lasting(Struct, Generic[Body], frozen=True):
-    """A public answer that changes only with a new version of the API."""
+class Cacheable(Struct, Generic[Body], frozen=True):
+    """A public response that changes only with a new version of the API."""
 
     body: Body
 
 
-class Superseded(Struct, Generic[Body], frozen=True):
-    """The public answer of a route that has a `successor`, `since` a Unix time (RFC 9745)."""
+class Deprecated(Struct, Generic[Body], frozen=True):
+    """The public response of a route that has a `successor`, `since` a Unix time (RFC 9745)."""
 
     body: Body
     since: int
@@ -40,91 +42,62 @@ class Superseded(Struct, Generic[Body], frozen=True):
 
 
 class Text(Struct, Generic[MediaType], frozen=True):
-    """A public answer that is no JSON, with the headers that it needs beside the usual ones."""
+    """A public response that is not JSON, with the headers it needs beside the usual ones."""
 
     body: str
     media_type: MediaType
     headers: dict[str, str] = {}
 
 
-def answer(
-    result: Any,  # noqa: ANN401 - whatever a view returns
-    request: Request,
-    known: Collection[str] = (),
-) -> Response:
-    """Return the answer to `request` that `result` stands for.
-
-    `known` are the query parameters of the route, which lead on to the next page of a list.
-    A user or order is 200 with its ETag, or 304; a page of a list is 200 with a link to the next;
-    what was created is 201; None is 204; a response is itself; anything else is 200.
-    """
-    if isinstance(result, User | Order):
+def respond(result: Any, request: Request) -> Response:  # noqa: ANN401 - whatever handlers return
+    """Return the response to `request` for what its handler returned, other than a page."""
+    if isinstance(result, Entity):
         return _representation(result, request)
-    if isinstance(result, UserList | OrderList):
-        return _page(result, request, known)
     if isinstance(result, Created):
         return _created(result, request)
     if result is None:
-        return Response("", {"Cache-Control": UNKEPT}, 204)
+        return Response("", {"Cache-Control": NO_STORE}, 204)
     if isinstance(result, Response):
         return result
     return _public(result)
 
 
-def _public(result: Any) -> Response:  # noqa: ANN401 - whatever a view returns
-    if isinstance(result, Text):
-        media_type = f"{result.media_type}; charset=utf-8"
-        kept: Headers = {"Content-Type": media_type, "Cache-Control": PUBLIC, **result.headers}
-        return Response(result.body, kept)
-    headers: Headers = {"Content-Type": JSON, "Cache-Control": PUBLIC}
-    if isinstance(result, Lasting):
-        return Response(_encode(result.body), headers)
-    if isinstance(result, Superseded):
-        headers["Deprecation"] = f"@{result.since}"
-        headers["Link"] = f'<{result.successor}>; rel="successor-version"'
-        return Response(_encode(result.body), headers)
-    return Response(_encode(result), {"Content-Type": JSON, "Cache-Control": UNKEPT})
-
-
-def stage_path(request: Request, path: str) -> str:
-    """Return what stands before the API's own `path`: ``/<stage>``, or a domain's base path."""
-    whole: str = (request.context.get("path") or "").removesuffix("/")
-    return whole.removesuffix(path) if whole.endswith(path) else ""
-
-
-def _representation(thing: User | Order, request: Request) -> Response:
-    headers: Headers = {"ETag": entity_tag(thing.version), "Cache-Control": REVALIDATED}
+def _representation(entity: Entity, request: Request) -> Response:
+    headers: Headers = {"ETag": entity_tag(entity.version), "Cache-Control": REVALIDATE}
     condition = request.headers.get("if-none-match")
-    reads = request.method in {"GET", "HEAD"}
-    if reads and condition is not None and if_none_match(condition, thing.version):
+    is_read = request.method in {"GET", "HEAD"}
+    if is_read and condition is not None and if_none_match(condition, entity.version):
         return Response("", headers, 304)
     headers["Content-Type"] = JSON
-    return Response(_encode(thing), headers)
-
-
-def _page(page: UserList | OrderList, request: Request, known: Collection[str]) -> Response:
-    headers: Headers = {"Content-Type": JSON, "Cache-Control": UNKEPT}
-    if page.next_cursor is not None:
-        sent = request.to_original_event()["multiValueQueryStringParameters"] or {}
-        given = {name: values[-1] for name, values in sent.items() if name in known}
-        # A query alone keeps the request's path, whatever stage or domain stands before it
-        # (RFC 3986 §5.2.2).
-        target = urlencode(given | {"cursor": page.next_cursor})
-        headers["Link"] = f'<?{target}>; rel="next"'
-    return Response(_encode(page), headers)
+    return Response(_encode(entity), headers)
 
 
 def _created(created: Created[Any], request: Request) -> Response:
-    collection = created.location.rpartition("/")[0]
+    entity: Entity = created.entity
     headers: Headers = {
         "Content-Type": JSON,
-        "Cache-Control": UNKEPT,
-        "Location": stage_path(request, collection) + created.location,
-        "ETag": entity_tag(1),
+        "Cache-Control": NO_STORE,
+        "Location": f"{base_path(request)}{resource_path(request)}/{entity.id}",
+        "ETag": entity_tag(entity.version),
     }
     if created.replayed:
         headers["Idempotent-Replayed"] = "true"
-    return Response(created.body, headers, 201)
+    return Response(_encode(entity), headers, 201)
+
+
+def _public(result: Any) -> Response:  # noqa: ANN401 - whatever handlers return
+    if isinstance(result, Text):
+        media_type = f"{result.media_type}; charset=utf-8"
+        text: Headers = {"Content-Type": media_type, "Cache-Control": PUBLIC, **result.headers}
+        return Response(result.body, text)
+    headers: Headers = {"Content-Type": JSON, "Cache-Control": PUBLIC}
+    if isinstance(result, Cacheable):
+        return Response(_encode(result.body), headers)
+    if isinstance(result, Deprecated):
+        headers["Deprecation"] = f"@{result.since}"
+        headers["Link"] = f'<{result.successor}>; rel="successor-version"'
+        return Response(_encode(result.body), headers)
+    return Response(_encode(result), {"Content-Type": JSON, "Cache-Control": NO_STORE})
 
 
 def _encode(body: object) -> str:

@@ -1,31 +1,31 @@
-"""Which route has a path: the rules of API Gateway's REST APIs."""
+"""Route lookup, by the rules of API Gateway's REST APIs."""
 
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 UNROUTED = "unrouted"
-"""The name of the view that answers what no other route takes."""
+"""The name of the handler for requests that match no other route."""
 
 
 class RouteTable:
-    """The routes of an application, for finding one by its path once all are declared.
+    """The routes of an application, looked up by path. Declare all routes before the first lookup.
 
-    `routes` maps patterns such as ``/users/{user_id}`` to what they take by method, as
-    `Chalice.routes` does; greedy patterns (``{proxy+}``) are left to the caller.
+    `routes` maps patterns such as ``/users/{user_id}`` to their entries by method, like
+    `Chalice.routes`. Greedy patterns (``{proxy+}``) are ignored.
     """
 
     def __init__(self, routes: Mapping[str, Mapping[str, Any]]) -> None:
         self._routes = routes
 
     def find(self, path: str) -> tuple[str, dict[str, str]] | None:
-        """Return the pattern that has `path` and the values of its parameters, or None.
+        """Return the pattern that matches `path` and the values of its parameters, or None.
 
-        A literal segment wins over a parameter; a single trailing slash does not count.
+        A literal segment wins over a parameter. A single trailing slash is ignored.
         """
         segments = (path.removesuffix("/") or "/").split("/")
         for pattern, parts in self._patterns:
-            if _fits(parts, segments):
+            if _matches(parts, segments):
                 return pattern, {
                     part[1:-1]: segment
                     for part, segment in zip(parts, segments, strict=True)
@@ -35,24 +35,24 @@ class RouteTable:
 
     @cached_property
     def _patterns(self) -> list[tuple[str, list[str]]]:
-        """The patterns and their segments, those with the fewest parameters first."""
+        """The patterns and their segments, fewest parameters first."""
         ordered = sorted(self._routes, key=lambda pattern: pattern.count("{"))
         return [(pattern, pattern.split("/")) for pattern in ordered]
 
     def methods(self, path: str) -> list[str]:
-        """Return the methods that the path takes, none where no route has it."""
+        """Return the methods that the path allows; none if no route matches."""
         found = self.find(path)
         if found is None:
             return []
-        taken = [
+        allowed = [
             method
             for method, entry in self._routes[found[0]].items()
             if entry.view_name != UNROUTED
         ]
-        return [*taken, "OPTIONS"]
+        return [*allowed, "OPTIONS"]
 
 
-def _fits(parts: list[str], segments: list[str]) -> bool:
+def _matches(parts: list[str], segments: list[str]) -> bool:
     return len(parts) == len(segments) and all(
         not part.endswith("+}") and (part == segment or part.startswith("{"))
         for part, segment in zip(parts, segments, strict=True)

@@ -1,38 +1,35 @@
-"""Bodies and query parameters: from what a client sent to a checked value.
+"""Validation of bodies and query parameters.
 
-The value is read and checked in one step, as fast as msgspec is. Only when that fails is every
-member looked at by itself, so that the answer names all that is to be corrected.
+A value is decoded and validated in one step, as fast as msgspec is. Only if that fails is each
+member validated by itself, so that the response names everything that is wrong.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
-from msgspec import Meta, Struct, UnsetType
+from msgspec import Struct
 
+from chalicelib.domain.annotations import bare_type, extra, metas
 from chalicelib.domain.errors import FieldError, Invalid, InvalidParameter, MalformedJSON
+from chalicelib.domain.resource import read_only_fields
 
 Shape = TypeVar("Shape", bound=Struct)
 
-# The deepest body is an order, whose items are three levels down; one level more is still told
-# apart as a member of the wrong type.
+# The deepest body is an order, whose items are three levels down; one level more is still reported
+# as a member of the wrong type.
 _MAX_DEPTH = 4
 
 _MAX_DIGITS = 9
 
-SERVERS_OWN = frozenset(
-    {"user_id", "order_id", "created_at", "updated_at", "version", "total", "message"}
-)
-"""The members that clients read but never send."""
 
-
-def read_body(raw: bytes, shape: type[Shape]) -> Shape:
+def decode_body(raw: bytes, shape: type[Shape]) -> Shape:
     """Return the JSON object `raw` as a `shape`.
 
-    Raises MalformedJSON where it is none, has a member twice (RFC 8259 §4 leaves it open what that
-    means) or is nested too deep, and Invalid with every offending member.
+    Raises MalformedJSON if it is not an object, names a member twice (RFC 8259 §4 leaves open what
+    that means) or is nested too deep, and Invalid with every invalid member.
     """
     try:
         value = msgspec.json.decode(raw)
@@ -51,14 +48,14 @@ def read_body(raw: bytes, shape: type[Shape]) -> Shape:
     except msgspec.ValidationError as error:
         if _is_deeper(value, _MAX_DEPTH):
             raise MalformedJSON("The body is nested deeper than the documented shape.") from None
-        found = list(_offences(value, shape, ""))
+        found = list(_field_errors(value, shape, ""))
         raise Invalid(found or [FieldError("", str(error))]) from None
 
 
-def read_parameters(values: Mapping[str, Sequence[str]] | None, shape: type[Shape]) -> Shape:
+def convert_parameters(values: Mapping[str, Sequence[str]] | None, shape: type[Shape]) -> Shape:
     """Return query parameters as a `shape`; unknown ones are ignored.
 
-    Raises InvalidParameter for a known one that came twice or has a bad value.
+    Raises InvalidParameter for a known one that was sent twice or has an invalid value.
     """
     known: dict[str, str | int] = {}
     numbers = _numbers(shape)
@@ -82,7 +79,7 @@ def read_parameters(values: Mapping[str, Sequence[str]] | None, shape: type[Shap
 
 @cache
 def _hints(shape: type[Struct]) -> dict[str, Any]:
-    """Return the annotation of each member, which takes long to find out."""
+    """Return the annotation of each member; cached, since it takes long."""
     return get_type_hints(shape, include_extras=True)
 
 
@@ -95,7 +92,7 @@ def _required(shape: type[Struct]) -> frozenset[str]:
 @cache
 def _numbers(shape: type[Struct]) -> frozenset[str]:
     """Return the names of the members that are whole numbers."""
-    return frozenset(name for name, hint in _hints(shape).items() if _bare(hint) is int)
+    return frozenset(name for name, hint in _hints(shape).items() if bare_type(hint) is int)
 
 
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -114,35 +111,36 @@ def _is_deeper(value: object, levels: int) -> bool:
     return levels == 0 or any(_is_deeper(member, levels - 1) for member in members)
 
 
-def _offences(value: Any, hint: Any, pointer: str) -> Iterator[FieldError]:  # noqa: ANN401 - JSON
-    """Yield what is wrong with `value` and its members."""
-    bare = _bare(hint)
+def _field_errors(value: Any, hint: Any, pointer: str) -> Iterator[FieldError]:  # noqa: ANN401 - JSON
+    """Yield the errors of `value` and its members."""
+    bare = bare_type(hint)
     if isinstance(bare, type) and issubclass(bare, Struct) and isinstance(value, dict):
-        yield from _offending_members(value, bare, pointer)
+        yield from _member_errors(value, bare, pointer)
     elif _has_parts(bare, value) and _fits_length(value, hint):
         (*_, part) = get_args(bare)
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
         for key, member in pairs:
             place = f"{pointer}/{_escaped(key)}"
             if isinstance(value, dict) and not _converts(key, get_args(bare)[0]):
-                yield _offence(place, get_args(bare)[0])
+                yield _field_error(place, get_args(bare)[0])
             else:
-                yield from _offences(member, part, place)
+                yield from _field_errors(member, part, place)
     elif not _converts(value, hint):
-        yield _offence(pointer, hint)
+        yield _field_error(pointer, hint)
 
 
-def _offending_members(
+def _member_errors(
     value: dict[str, Any], shape: type[Struct], pointer: str
 ) -> Iterator[FieldError]:
     hints = _hints(shape)
     for name, hint in hints.items():
         if name in value:
-            yield from _offences(value[name], hint, f"{pointer}/{name}")
+            yield from _field_errors(value[name], hint, f"{pointer}/{name}")
         elif name in _required(shape):
             yield FieldError(f"{pointer}/{name}", f"Is required: {_rule(hint)}.")
     for name in value.keys() - hints.keys():
-        reason = "Is set by the server" if name in SERVERS_OWN else "Is not a known member"
+        is_read_only = name in read_only_fields()
+        reason = "Is set by the server" if is_read_only else "Is not a known member"
         yield FieldError(f"{pointer}/{_escaped(name)}", f"{reason}; leave it out.")
 
 
@@ -152,36 +150,16 @@ def _has_parts(bare: object, value: object) -> bool:
 
 
 def _fits_length(value: Any, hint: Any) -> bool:  # noqa: ANN401 - JSON and its annotation
-    low = max((meta.min_length or 0 for meta in _metas(hint)), default=0)
-    high = min((meta.max_length or len(value) for meta in _metas(hint)), default=len(value))
+    low = max((meta.min_length or 0 for meta in metas(hint)), default=0)
+    high = min((meta.max_length or len(value) for meta in metas(hint)), default=len(value))
     return bool(low <= len(value) <= high)
 
 
-def _bare(hint: Any) -> Any:  # noqa: ANN401 - an annotation
-    """Return the type under an annotation's constraints and its `| UNSET`, `| None`."""
-    while get_origin(hint) is Annotated:
-        hint = get_args(hint)[0]
-    choices = [arg for arg in get_args(hint) if arg not in {UnsetType, type(None)}]
-    is_optional = len(choices) == 1 and len(get_args(hint)) > 1 and get_origin(hint) is not dict
-    return _bare(choices[0]) if is_optional else hint
-
-
-def _metas(hint: Any) -> Iterator[Meta]:  # noqa: ANN401 - an annotation
-    """Yield the constraints in an annotation, the outermost first."""
-    if get_origin(hint) is Annotated:
-        yield from (meta for meta in reversed(hint.__metadata__) if isinstance(meta, Meta))
-        yield from _metas(get_args(hint)[0])
-    elif get_origin(hint) not in {list, dict}:
-        for choice in get_args(hint):
-            yield from _metas(choice)
-
-
 def _rule(hint: Any) -> str:  # noqa: ANN401 - an annotation
-    rules = (meta.extra["rule"] for meta in _metas(hint) if meta.extra and "rule" in meta.extra)
-    return str(next(rules, "a string"))
+    return str(extra(hint, "rule") or "a string")
 
 
-def _offence(pointer: str, hint: Any) -> FieldError:  # noqa: ANN401 - an annotation
+def _field_error(pointer: str, hint: Any) -> FieldError:  # noqa: ANN401 - an annotation
     return FieldError(pointer, f"Must be {_rule(hint)}.")
 
 

@@ -1,180 +1,188 @@
-"""Amazon DynamoDB: one table, one request for each act wherever that is possible.
+"""Amazon DynamoDB: one table, one request for each operation wherever that is possible.
 
-Two requests are needed where an item says what else has to be written, or what to return: a changed
-e-mail (the old claim), a deleted user (its claim and record), and a step that closes an order (a
-transaction returns no item). The second one is conditioned on what the first one saw, and the act
-is decided anew when it lost a race; the refused write hands back the item to decide by.
+Two requests are needed where an item determines what else is written, or what to return: a changed
+unique value (the old claim), a deletion (claims, records, children), and a change of what a parent
+counts (a transaction returns no item). The second request is conditioned on what the first one saw.
+It is retried when a concurrent write wins; the failed condition hands back the item to decide by.
 """
 
 import threading
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from chalicelib.domain.errors import (
-    EmailTaken,
-    NotFound,
-    OrderNotFound,
-    UserHasOpenOrders,
-    UserNotFound,
-    UserSuspended,
-    VersionMismatch,
+from chalicelib.domain.errors import Problem
+from chalicelib.domain.idempotency import IdempotencyRecord
+from chalicelib.domain.resource import (
+    Change,
+    EntityT,
+    ExpectedVersions,
+    Ids,
+    Resource,
+    Resources,
+    check_version,
 )
-from chalicelib.domain.model import OPEN_STATUSES, Order, OrderChange, User, UserChange, Versions
-from chalicelib.domain.storage import IdempotencyRecord, Page, Query, UserQuery
+from chalicelib.domain.storage import Page, Query
 from chalicelib.storage.dynamodb.client import make_client
-from chalicelib.storage.dynamodb import items
-from chalicelib.storage.dynamodb.items import Item, Key
-from chalicelib.storage.dynamodb.lists import admits, orders_page, users_page
-from chalicelib.storage.dynamodb.requests import Act, Clock, Refused
+from chalicelib.storage.dynamodb.creation import Creation, put_new, taken
+from chalicelib.storage.dynamodb.deletion import Deletion
+from chalicelib.storage.dynamodb.items import (
+    Item,
+    Key,
+    Layout,
+    ResourceItems,
+    claim_key,
+    has_write_token,
+    new_write_token,
+    record_from,
+)
+from chalicelib.storage.dynamodb.lists import Lists, matches
+from chalicelib.storage.dynamodb.requests import Clock, ConditionFailed, Operation
 from chalicelib.storage.dynamodb.updates import Update, blind_update, exact_update
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-Thing = TypeVar("Thing", User, Order)
-Writes = list[dict[str, Any]]
+Write = dict[str, Any]
+Writes = list[Write]
 
 
 class DynamoDBStorage:
-    """The table `table`, which `python -m chalicelib.storage create-table` makes.
+    """The table `table`, which `python -m chalicelib.storage create-table` creates.
 
-    `shards` is over how many partitions the list of users is spread (about 1,000 sign-ups a second
-    each); it may grow, but never shrink. `budget` is the seconds that an act may take, retries
-    included. `clock` and `client` are there for tests.
+    `shards` is the number of partitions over which lists of everything are spread (about 1,000
+    creations a second each); it may grow, but never shrink. `budget` is the time that an operation
+    may take, retries included, in seconds. `clock` and `client` can be replaced in tests.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - two are for tests
         self,
         table: str,
+        resources: Resources,
         *,
         shards: int = 1,
         budget: float = 8,
-        clock: Clock = Clock(),  # noqa: B008 - it never changes
+        clock: Clock = Clock(),  # noqa: B008 - it is immutable
         client: "Callable[[float], DynamoDBClient]" = make_client,
     ) -> None:
         self._table = table
+        self._layout = Layout(resources)
         self._shards = shards
+        self._lists = Lists(table, self._layout, shards)
         self._budget = budget
         self._clock = clock
         self._make_client = client
         self._client: DynamoDBClient | None = None
         self._lock = threading.Lock()
 
-    def create_user(
-        self, user: User, record: IdempotencyRecord | None, now: int
+    def create(
+        self,
+        resource: Resource[EntityT],
+        entity: EntityT,
+        record: IdempotencyRecord | None,
+        now: int,
     ) -> IdempotencyRecord | None:
         """See Storage."""
-        writes = [
-            self._put_new(items.new_user_item(user, self._shards, record)),
-            self._put_new(items.claim_item(user.email, user.user_id)),
-        ]
-        earlier, refused = self._create(writes, user.user_id, record, now)
-        if 0 in refused:
-            raise _taken_id(user.user_id)
-        if 1 in refused:
-            raise EmailTaken
-        return earlier
-
-    def get_user(self, user_id: str) -> User | None:
-        """See Storage."""
-        item = self._get(self._act(), items.user_key(user_id))
-        return items.user_of(item) if item else None
-
-    def change_user(self, user_id: str, change: UserChange) -> User:
-        """See Storage."""
-        key = items.user_key(user_id)
-
-        def claims(item: Item, changed: User) -> Writes:
-            old, new = item["email_key"]["S"], changed.email.casefold()
-            if old == new:
-                return []
-            return [
-                self._put_new(items.claim_item(new, user_id)),
-                {"Delete": {"TableName": self._table, "Key": items.claim_key(old)}},
-            ]
-
+        creation = Creation(self._table, self._layout, self._shards, now)
+        writes = creation.writes(resource, entity, record)
         try:
-            return self._change(_USER, key, change, claims)
-        except Refused:
-            raise EmailTaken from None
+            self._operation().transact(writes)
+        except ConditionFailed as failed:
+            if record is not None and (earlier := failed.items.get(0)) is not None:
+                return record_from(earlier, record.key)
+            raise creation.problem(resource, writes, failed.items) from None
+        return None
 
-    def delete_user(self, user_id: str, versions: Versions, now: int) -> None:
+    def get(self, resource: Resource[EntityT], ids: Ids) -> EntityT | None:
         """See Storage."""
-        act = self._act()
-        key = items.user_key(user_id)
-        item = self._get(act, key)
-        lost = False
-        while True:
-            if item is None:
-                raise UserNotFound
-            if versions is not None and int(item["version"]["N"]) not in versions:
-                raise VersionMismatch
-            if item["open_orders"] != {"N": "0"}:
-                raise UserHasOpenOrders
-            if lost:
-                act.wait()
+        items = self._layout.of(resource)
+        item = self._get(self._operation(), items.key(ids))
+        return items.entity(item) if item else None
+
+    def change(self, resource: Resource[EntityT], ids: Ids, change: Change) -> EntityT:
+        """See Storage."""
+        items = self._layout.of(resource)
+        operation, key, token = self._operation(), items.key(ids), new_write_token()
+        blind = blind_update(self._table, items, key, change, token)
+        if blind is None:
+            item = self._get(operation, key)
+        else:
             try:
-                return act.transact(self._deletes(item, now))
-            except Refused as refused:
-                if 0 in refused.items:
-                    item = refused.items[0]
+                return items.entity(self._update(operation, blind))
+            except ConditionFailed as failed:
+                item = failed.items[0]
+        has_conflict = False
+        while item is not None:
+            old = items.entity(item)
+            if has_write_token(item, token):
+                return old
+            new = change.apply_to(old)
+            if has_conflict:
+                operation.wait()
+            update = exact_update(self._table, items, old, new, token)
+            others = self._writes_with_change(items, old, new)
+            try:
+                if others:
+                    operation.transact([{"Update": update.request()}, *others])
                 else:
-                    # The key of its creation expired and was used again: the record is another's.
-                    del item["record"]
-                lost = True
+                    self._update(operation, update)
+            except ConditionFailed as failed:
+                if 0 not in failed.items:
+                    rejected = [others[place - 1] for place in sorted(failed.items)]
+                    raise _rejection(resource, rejected) from None
+                item, has_conflict = failed.items[0], True
+            else:
+                return new
+        raise resource.not_found
 
-    def list_users(self, query: UserQuery) -> Page[User]:
-        """See Storage. Eventually consistent, except with the filter by e-mail."""
-        act = self._act()
-        if query.email is not None:
-            user = self._user_with(act, query.email)
-            return Page([user] if user and admits(query, user) else [], None)
-        return users_page(act, self._table, range(self._shards), query)
-
-    def create_order(
-        self, order: Order, record: IdempotencyRecord | None, now: int
-    ) -> IdempotencyRecord | None:
+    def delete(
+        self, resource: Resource[EntityT], ids: Ids, versions: ExpectedVersions, now: int
+    ) -> None:
         """See Storage."""
-        user = Update(self._table, items.user_key(order.user_id))
-        user.add("open_orders", 1)
-        user.where_in("status", [{"S": "active"}])
-        writes = [self._put_new(items.new_order_item(order)), {"Update": user.request()}]
-        earlier, refused = self._create(writes, order.order_id, record, now)
-        if 1 in refused:
-            raise UserSuspended if refused[1] else UserNotFound
-        if 0 in refused:
-            raise _taken_id(order.order_id)
-        return earlier
+        items = self._layout.of(resource)
+        operation, key = self._operation(), items.key(ids)
+        deletion = Deletion(self._table, self._layout, items, now)
+        item = self._get(operation, key)
+        has_conflict = False
+        while item is not None:
+            check_version(items.entity(item), versions)
+            deletion.check_children(item)
+            writes = deletion.writes(operation, item)
+            if has_conflict:
+                operation.wait()
+            try:
+                return operation.transact(writes)
+            except ConditionFailed as failed:
+                if 0 in failed.items:
+                    item = failed.items[0]
+                else:
+                    deletion.skip(writes[place] for place in failed.items)
+                has_conflict = True
+        raise resource.not_found
 
-    def get_order(self, user_id: str, order_id: str) -> Order | None:
-        """See Storage."""
-        item = self._get(self._act(), items.order_key(user_id, order_id))
-        return items.order_of(item) if item else None
+    def list(self, resource: Resource[EntityT], parent: Ids, query: Query) -> Page[EntityT]:
+        """See Storage.
 
-    def change_order(self, user_id: str, order_id: str, change: OrderChange) -> Order:
-        """See Storage."""
-
-        def count(item: Item, changed: Order) -> Writes:
-            if item["status"]["S"] not in OPEN_STATUSES or changed.status in OPEN_STATUSES:
-                return []
-            user = Update(self._table, items.user_key(user_id))
-            user.add("open_orders", -1)
-            return [{"Update": user.request()}]
-
-        key = items.order_key(user_id, order_id)
-        return self._change(_ORDER, key, change, count)
-
-    def list_orders(self, user_id: str, query: Query) -> Page[Order]:
-        """See Storage. Strongly consistent."""
-        return orders_page(self._act(), self._table, user_id, query)
+        Children are read strongly consistently, and so is what is found by a unique value; lists
+        of everything are eventually consistent.
+        """
+        items, operation = self._layout.of(resource), self._operation()
+        if parent:
+            return self._lists.children(operation, items, parent, query)
+        for unique in resource.unique:
+            if unique.field in query.filters:
+                value = unique.normalize(query.filters[unique.field])
+                found = self._find(operation, items, claim_key(unique, value))
+                # Between the two reads the entity may have taken another value.
+                return Page([found] if found and matches(query, resource, found) else [], None)
+        return self._lists.all(operation, items, query)
 
     def prepare(self) -> None:
         """See Storage."""
-        self._act()
+        self._operation()
 
     def check(self) -> None:
         """See Storage. Reads a key that no item has."""
-        self._get(self._act(), {"PK": {"S": "CHECK"}, "SK": {"S": "CHECK"}})
+        self._get(self._operation(), {"PK": {"S": "CHECK"}, "SK": {"S": "CHECK"}})
 
     def close(self) -> None:
         """See Storage."""
@@ -183,149 +191,57 @@ class DynamoDBStorage:
         if client is not None:
             client.close()
 
-    def _act(self) -> Act:
+    def _operation(self) -> Operation:
         client = self._client
         if client is None:
             with self._lock:
                 if self._client is None:
                     self._client = self._make_client(self._budget)
                 client = self._client
-        return Act(client, self._budget, self._clock)
+        return Operation(client, self._budget, self._clock)
 
-    def _get(self, act: Act, key: Key) -> Item | None:
+    def _get(self, operation: Operation, key: Key) -> Item | None:
         request = {"TableName": self._table, "Key": key, "ConsistentRead": True}
-        return act.send("get_item", request).get("Item")
+        return operation.send("get_item", request).get("Item")
 
-    def _put_new(self, item: Item) -> dict[str, Any]:
-        return {
-            "Put": {
-                "TableName": self._table,
-                "Item": item,
-                "ConditionExpression": "attribute_not_exists(PK)",
-            }
-        }
-
-    def _create(
-        self, writes: Writes, thing_id: str, record: IdempotencyRecord | None, now: int
-    ) -> tuple[IdempotencyRecord | None, Mapping[int, Item | None]]:
-        """Carry out `writes` with the record; return the live record, or what was refused."""
-        first = []
-        if record is not None:
-            put = self._put_new(items.record_item(record, thing_id))
-            put["Put"] |= {
-                "ConditionExpression": "attribute_not_exists(PK) OR expires_at <= :now",
-                "ExpressionAttributeValues": {":now": {"N": str(now)}},
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
-            first.append(put)
-        try:
-            self._act().transact(first + writes)
-        except Refused as refused:
-            earlier = refused.items.get(0) if record is not None else None
-            if record is not None and earlier is not None:
-                return items.record_of(earlier, record.key), {}
-            return None, {place - len(first): item for place, item in refused.items.items()}
-        return None, {}
-
-    def _change(
-        self,
-        kind: "_Kind[Thing]",
-        key: Key,
-        change: UserChange | OrderChange,
-        others: Callable[[Item, Thing], Writes],
-    ) -> Thing:
-        """Change one item, with what `others` says has to change in the same act.
-
-        Raises what `kind` says for no item, what `change` raises, and Refused when only the other
-        writes are refused.
-        """
-        act = self._act()
-        mark = items.new_mark()
-        blind = blind_update(self._table, key, change, mark)
-        if blind is None:
-            item = self._get(act, key)
-        else:
-            try:
-                return kind.read(self._update(act, blind))
-            except Refused as refused:
-                item = refused.items[0]
-        lost = False
-        while item is not None:
-            if items.bears(item, mark):
-                return kind.read(item)
-            changed = kind.apply(change, kind.read(item))
-            if lost:
-                act.wait()
-            update = exact_update(self._table, key, changed, mark)
-            try:
-                more: Writes = others(item, changed)
-                if more:
-                    act.transact([{"Update": update.request()}, *more])
-                else:
-                    self._update(act, update)
-            except Refused as refused:
-                if 0 not in refused.items:
-                    raise
-                item, lost = refused.items[0], True
-            else:
-                return changed
-        raise kind.missing
-
-    def _update(self, act: Act, update: Update) -> Item:
-        answer = act.send("update_item", {**update.request(), "ReturnValues": "ALL_NEW"})
-        item: Item = answer["Attributes"]
+    def _update(self, operation: Operation, update: Update) -> Item:
+        request = {**update.request(), "ReturnValues": "ALL_NEW"}
+        item: Item = operation.send("update_item", request)["Attributes"]
         return item
 
-    def _deletes(self, item: Item, now: int) -> Writes:
-        """Return what erases the user in `item`, as long as it is still as it was seen."""
-        user: dict[str, Any] = {
-            "TableName": self._table,
-            "Key": {"PK": item["PK"], "SK": item["SK"]},
-            "ConditionExpression": "#version = :version AND open_orders = :none",
-            "ExpressionAttributeNames": {"#version": "version"},
-            "ExpressionAttributeValues": {":version": item["version"], ":none": {"N": "0"}},
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        claim = {"TableName": self._table, "Key": items.claim_key(item["email_key"]["S"])}
-        writes = [{"Delete": user}, {"Delete": claim}]
-        if "record" in item:
-            # A record that expired and was removed leaves a tombstone that has expired as well.
-            tombstone = {
-                "TableName": self._table,
-                "Key": items.record_key(item["record"]["S"]),
-                "UpdateExpression": (
-                    "SET expires_at = if_not_exists(expires_at, :now)"
-                    " REMOVE thing_id, digest, #location, #body"
-                ),
-                "ConditionExpression": "attribute_not_exists(PK) OR thing_id = :user",
-                "ExpressionAttributeNames": {"#location": "location", "#body": "body"},
-                "ExpressionAttributeValues": {
-                    ":now": {"N": str(now)},
-                    ":user": {"S": items.user_id_of(item)},
-                },
-            }
-            writes.append({"Update": tombstone})
+    def _writes_with_change(
+        self, items: ResourceItems[EntityT], old: EntityT, new: EntityT
+    ) -> Writes:
+        """Return what changes in the same transaction: claims, and the parent's counter."""
+        resource, writes = items.resource, []
+        for unique in resource.unique:
+            before, after = unique.key(old), unique.key(new)
+            if before != after:
+                claim = {"TableName": self._table, "Key": claim_key(unique, before)}
+                writes.append(put_new(self._table, items.claim(unique, after, new.id)))
+                writes.append({"Delete": claim})
+        counter = resource.counter
+        if resource.parent and counter:
+            difference = counter.counts(new) - counter.counts(old)
+            if difference:
+                parent = self._layout.of(resource.parent)
+                update = Update(self._table, parent.key(resource.ids(new)[:-1]))
+                update.increment(counter.name, difference)
+                writes.append({"Update": update.request()})
         return writes
 
-    def _user_with(self, act: Act, email: str) -> User | None:
-        claim = self._get(act, items.claim_key(email))
-        item = self._get(act, items.user_key(claim["user_id"]["S"])) if claim else None
-        # Between the two reads the user may have taken another address.
-        held = item is not None and item["email_key"]["S"] == email.casefold()
-        return items.user_of(item) if item is not None and held else None
+    def _find(
+        self, operation: Operation, items: ResourceItems[EntityT], claim: Key
+    ) -> EntityT | None:
+        """Return the entity that had claimed a unique value."""
+        found = self._get(operation, claim)
+        if found is None:
+            return None
+        item = self._get(operation, items.key((found[items.resource.id_field]["S"],)))
+        return items.entity(item) if item else None
 
 
-class _Kind(NamedTuple, Generic[Thing]):
-    """What tells changing a user from changing an order."""
-
-    read: Callable[[Item], Thing]
-    apply: Callable[[Any, Thing], Thing]
-    missing: type[NotFound]
-
-
-_USER = _Kind(items.user_of, UserChange.applied_to, UserNotFound)
-_ORDER = _Kind(items.order_of, OrderChange.applied_to, OrderNotFound)
-
-
-def _taken_id(thing_id: str) -> RuntimeError:
-    return RuntimeError(f"{thing_id} was given twice: ids are not unique")
+def _rejection(resource: Resource[Any], rejected: Writes) -> Problem:
+    """Return why writes beside that of a changed entity were rejected."""
+    # A child has no unique fields: here its parent, which would count it again, is gone.
+    return resource.parent.not_found() if resource.parent else taken(resource, rejected)

@@ -1,61 +1,228 @@
-"""How users, orders, claims and records lie in the DynamoDB table: the one place that knows.
+"""How entities lie in the DynamoDB table: the one place that knows keys and attributes.
 
-| item | PK | SK | further keys |
+| item | PK | SK | index GSI1: PK, SK |
 |---|---|---|---|
-| user | ``USER#<id>`` | ``USER`` | GSI1PK ``USERS#<shard>``, GSI1SK ``<id>`` |
+| user | ``USER#<id>`` | ``USER`` | ``USERS#<shard>``, ``<id>`` |
 | order | ``USER#<id>`` | ``ORDER#<order id>`` | |
-| e-mail claim | ``EMAIL#<case-folded>`` | ``EMAIL`` | |
+| claim of an e-mail address | ``EMAIL#<case-folded>`` | ``EMAIL`` | |
 | idempotency record | ``IDEMPOTENCY#<key>`` | ``IDEMPOTENCY`` | |
 
-Items are in DynamoDB's wire shape, such as ``{"version": {"N": "1"}}``, and are read by hand:
-boto3's TypeDeserializer walks every value of every item. Attributes are native, for the console,
-exports and streams, and so that metadata can be patched in place; only the lines of an order, which
-never change and are never searched, are one JSON string. As a list of maps they made a Query of 25
-orders with five lines each cost 2.2 times the CPU time and a fifth more bytes.
+The names come from the resource: a child lies in its parent's partition, and a unique field has an
+item of its own, which claims the value. Items are in DynamoDB's wire format, such as
+``{"version": {"N": "1"}}``, and are read without boto3's TypeDeserializer, which walks every value
+of every item. Attributes are native, for the console, exports and streams, and so that metadata can
+be patched in place; only what has parts and never changes, as the lines of an order, is one JSON
+string. As a list of maps they made a Query of 25 orders with five lines each cost 2.2 times the CPU
+time and a fifth more bytes.
 """
 
 import secrets
 import zlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Generic
 
 import msgspec
+from msgspec import UNSET
 
-from chalicelib.domain.model import Item as OrderLine
-from chalicelib.domain.model import Order, User
-from chalicelib.domain.storage import IdempotencyRecord
+from chalicelib.domain.annotations import bare_type
+from chalicelib.domain.idempotency import IdempotencyRecord
+from chalicelib.domain.resource import EntityT, Ids, Kind, Resource, Resources, Unique, children
 
 Item = dict[str, Any]
 Key = dict[str, Any]
+Attribute = dict[str, Any]
 
-USER_SK = "USER"
-ORDER_SK = "ORDER#"
 INDEX = "GSI1"
-# Only what clients read: a write to anything else of a user, such as the count of its open orders,
-# is then no write to the index. DynamoDB never changes the projection of an index that is there.
-PROJECTED = tuple(name for name in User.__struct_fields__ if name != "user_id")
 TIME_TO_LIVE = "expires_at"
-
-_USER_PK = "USER#"
-_LINES = msgspec.json.Decoder(list[OrderLine])
-# How many of its latest changes an item remembers, and how many random bytes stand for one.
-MARKS = 4
-_MARK_BYTES = 8
-
-
-def user_key(user_id: str) -> Key:
-    """Return the key of a user."""
-    return {"PK": {"S": user_partition(user_id)}, "SK": {"S": USER_SK}}
+# The attribute in which an item remembers its latest updates; stored data fixes its name.
+WRITE_TOKENS = "marks"
+REMEMBERED_WRITES = 4
+_WRITE_TOKEN_BYTES = 8
+_MAX_TRANSACTION_WRITES = 100
 
 
-def order_key(user_id: str, order_id: str) -> Key:
-    """Return the key of an order."""
-    return {"PK": {"S": user_partition(user_id)}, "SK": {"S": ORDER_SK + order_id}}
+class ResourceItems(Generic[EntityT]):
+    """The items of one resource."""
+
+    def __init__(self, resource: Resource[EntityT], resources: Resources) -> None:
+        self.resource = resource
+        self.type = resource.entity.__name__.upper()
+        self._root = self.type if resource.parent is None else _type(resource.parent)
+        self._partition = f"{self._root}#"
+        self._parent_field = resource.parent.id_field if resource.parent else None
+        path = {resource.id_field, self._parent_field}
+        self._fields = {field: kind for field, kind in resource.fields.items() if field not in path}
+        # Most fields are texts that are always there, and are read without a function call.
+        self._texts = [
+            field
+            for field, kind in self._fields.items()
+            if kind in {Kind.ID, Kind.TEXT} and field not in resource.optional
+        ]
+        self._readers = [
+            (field, _reader(kind, resource.hints[field]))
+            for field, kind in self._fields.items()
+            if field not in self._texts
+        ]
+        below = children(resources, resource)
+        self._counters = {child.counter.name: {"N": "0"} for child in below if child.counter}
+
+    def key(self, ids: Ids) -> Key:
+        """Return the key of the entity at the path `ids`."""
+        return {"PK": {"S": self.partition(ids)}, "SK": {"S": self.sort_key(ids)}}
+
+    def partition(self, ids: Ids) -> str:
+        """Return the partition of an entity, or of the children of a parent."""
+        return self._partition + ids[0]
+
+    def sort_key(self, ids: Ids) -> str:
+        """Return the sort key of the entity at the path `ids`."""
+        return self.type if self._parent_field is None else f"{self.type}#{ids[-1]}"
+
+    def id(self, item: Item) -> str:
+        """Return the entity's id in an item or a key."""
+        own: str = (
+            item["PK"]["S"][len(self._partition) :]
+            if self._parent_field is None
+            else item["SK"]["S"][len(self.type) + 1 :]
+        )
+        return own
+
+    def shard_partition(self, shard: int) -> str:
+        """Return the index's partition for one shard of the list of all entities."""
+        return f"{self.resource.name.upper()}#{shard}"
+
+    def new(self, entity: EntityT, shards: int, record: IdempotencyRecord | None) -> Item:
+        """Return the item of a new entity. The shard depends only on the id and on `shards`."""
+        item = self.key(self.resource.ids(entity))
+        if self._parent_field is None:
+            shard = zlib.crc32(entity.id.encode()) % shards
+            item["GSI1PK"] = {"S": self.shard_partition(shard)}
+            item["GSI1SK"] = {"S": entity.id}
+        item |= self.attributes(entity)
+        item |= self._counters
+        item[WRITE_TOKENS] = {"L": [{"S": "-"}] * REMEMBERED_WRITES}
+        if record is not None:
+            item["record"] = {"S": record.key}
+        return item
+
+    def attributes(self, entity: EntityT) -> Item:
+        """Return the attributes of an entity's fields, those of unique fields included."""
+        attributes = {
+            field: self.attribute(field, value)
+            for field in self._fields
+            if (value := getattr(entity, field)) is not UNSET
+        }
+        for unique in self.resource.unique:
+            attributes[key_attribute(unique)] = {"S": unique.key(entity)}
+        return attributes
+
+    def attribute(self, field: str, value: Any) -> Attribute:  # noqa: ANN401 - any field's
+        """Return the attribute of one field."""
+        return _WRITERS[self._fields[field]](value)
+
+    def entity(self, item: Item) -> EntityT:
+        """Return the entity in an item."""
+        values = {field: item[field]["S"] for field in self._texts}
+        for field, read in self._readers:
+            if field in item:
+                values[field] = read(item[field])
+        values[self.resource.id_field] = self.id(item)
+        if self._parent_field is not None:
+            values[self._parent_field] = item["PK"]["S"][len(self._partition) :]
+        return self.resource.entity(**values)
+
+    def claim(self, unique: Unique, key: str, entity_id: str) -> Item:
+        """Return the item by which an entity holds the value of a unique field."""
+        return {**claim_key(unique, key), self.resource.id_field: {"S": entity_id}}
 
 
-def claim_key(email: str) -> Key:
-    """Return the key of the claim to an e-mail address, the same for all its cases."""
-    return {"PK": {"S": f"EMAIL#{email.casefold()}"}, "SK": {"S": "EMAIL"}}
+class Layout:
+    """The items of all resources.
+
+    Raises ValueError for resources that cannot share a table.
+    """
+
+    def __init__(self, resources: Resources) -> None:
+        self.resources = resources
+        self._items = {resource.name: ResourceItems(resource, resources) for resource in resources}
+        _check(resources)
+
+    def of(self, resource: Resource[EntityT]) -> ResourceItems[EntityT]:
+        """Return the items of a resource."""
+        return self._items[resource.name]
+
+    def children(self, resource: Resource[Any]) -> list[ResourceItems[Any]]:
+        """Return the items of the resource's children."""
+        return [self.of(child) for child in children(self.resources, resource)]
+
+    def lies_before_parent(self, items: ResourceItems[Any]) -> bool:
+        """Return whether nothing lies between these children and their parent's own item.
+
+        Then a Query that reads on behind the children finds the parent as well. Sort keys are
+        ``<CHILD>#<id>`` and ``<PARENT>``, so it depends on the names of all children.
+        """
+        parent = items.resource.parent
+        if parent is None:
+            return False
+        names = sorted([_type(parent), *(child.type for child in self.children(parent))])
+        return names.index(_type(parent)) == names.index(items.type) + 1
+
+
+def _check(resources: Resources) -> None:
+    names = [_type(resource) for resource in resources]
+    claims = [unique.field.upper() for resource in resources for unique in resource.unique]
+    taken = [*names, *claims, "IDEMPOTENCY"]
+    if len(set(taken)) < len(taken):
+        raise ValueError(f"Items of different kinds would have the same keys: {sorted(taken)}.")
+    for resource in resources:
+        maxima = [
+            child.counter.maximum or 0
+            for child in children(resources, resource)
+            if child.counter and child.on_parent_deletion == "delete"
+        ]
+        # Each entity that is deleted may have a record.
+        writes = 2 + len(resource.unique) + 2 * sum(maxima)
+        if writes > _MAX_TRANSACTION_WRITES:
+            raise ValueError(
+                f"{resource.name}: deleting one may take {writes} writes, and a transaction has at"
+                f" most {_MAX_TRANSACTION_WRITES}; lower the maxima of what is deleted with it."
+            )
+
+
+def projected(resources: Resources) -> list[str]:
+    """Return the attributes that the index of lists holds.
+
+    Only what clients read: a write to anything else, such as a count of children, is then no write
+    to the index. DynamoDB never changes the projection of an existing index.
+    """
+    fields = {
+        field: None
+        for resource in resources
+        if resource.parent is None
+        for field in resource.fields
+        if field != resource.id_field
+    }
+    return list(fields)
+
+
+def _type(resource: Resource[Any]) -> str:
+    return resource.entity.__name__.upper()
+
+
+def key_attribute(unique: Unique) -> str:
+    """Return the attribute that holds a unique field in the form in which it is compared."""
+    return f"{unique.field}_key"
+
+
+def latest_child_attribute(child: Resource[Any]) -> str:
+    """Return the parent's attribute with the id of the latest of the children deleted with it."""
+    return f"latest_{child.id_field}"
+
+
+def claim_key(unique: Unique, key: str) -> Key:
+    """Return the key of the claim of a unique field's value."""
+    name = unique.field.upper()
+    return {"PK": {"S": f"{name}#{key}"}, "SK": {"S": name}}
 
 
 def record_key(key: str) -> Key:
@@ -63,140 +230,58 @@ def record_key(key: str) -> Key:
     return {"PK": {"S": f"IDEMPOTENCY#{key}"}, "SK": {"S": "IDEMPOTENCY"}}
 
 
-def user_id_of(item: Item) -> str:
-    """Return the user's id out of an item, or a key, of the user or of one of its orders."""
-    user_id: str = item["PK"]["S"][len(_USER_PK) :]
-    return user_id
-
-
-def order_id_of(item: Item) -> str:
-    """Return the order's id out of an item or a key."""
-    order_id: str = item["SK"]["S"][len(ORDER_SK) :]
-    return order_id
-
-
-def user_partition(user_id: str) -> str:
-    """Return the partition of a user and its orders."""
-    return _USER_PK + user_id
-
-
-def shard_partition(shard: int) -> str:
-    """Return the index's partition for one shard of the list of users."""
-    return f"USERS#{shard}"
-
-
-def new_user_item(user: User, shards: int, record: IdempotencyRecord | None) -> Item:
-    """Return the item of a new user. The shard depends on nothing but the id and `shards`."""
-    shard = zlib.crc32(user.user_id.encode()) % shards
-    item = {
-        **user_key(user.user_id),
-        "GSI1PK": {"S": shard_partition(shard)},
-        "GSI1SK": {"S": user.user_id},
-        "name": {"S": user.name},
-        "email": {"S": user.email},
-        "email_key": {"S": user.email.casefold()},
-        "status": {"S": user.status},
-        "metadata": pairs(user.metadata),
-        "created_at": {"S": user.created_at},
-        "updated_at": {"S": user.updated_at},
-        "version": {"N": str(user.version)},
-        "open_orders": {"N": "0"},
-        "marks": _no_marks(),
-    }
-    if record is not None:
-        item["record"] = {"S": record.key}
-    return item
-
-
-def user_of(item: Item) -> User:
-    """Return the user that lies in `item`."""
-    return User(
-        user_id=user_id_of(item),
-        name=item["name"]["S"],
-        email=item["email"]["S"],
-        status=item["status"]["S"],
-        metadata={key: value["S"] for key, value in item["metadata"]["M"].items()},
-        created_at=item["created_at"]["S"],
-        updated_at=item["updated_at"]["S"],
-        version=int(item["version"]["N"]),
-    )
-
-
-def new_order_item(order: Order) -> Item:
-    """Return the item of a new order."""
-    return {
-        **order_key(order.user_id, order.order_id),
-        "status": {"S": order.status},
-        "currency": {"S": order.currency},
-        "items": {"S": msgspec.json.encode(order.items).decode()},
-        "total": {"N": str(order.total)},
-        "metadata": pairs(order.metadata),
-        "created_at": {"S": order.created_at},
-        "updated_at": {"S": order.updated_at},
-        "version": {"N": str(order.version)},
-        "marks": _no_marks(),
-    }
-
-
-def order_of(item: Item) -> Order:
-    """Return the order that lies in `item`."""
-    return Order(
-        order_id=order_id_of(item),
-        user_id=user_id_of(item),
-        status=item["status"]["S"],
-        currency=item["currency"]["S"],
-        items=_LINES.decode(item["items"]["S"]),
-        total=int(item["total"]["N"]),
-        metadata={key: value["S"] for key, value in item["metadata"]["M"].items()},
-        created_at=item["created_at"]["S"],
-        updated_at=item["updated_at"]["S"],
-        version=int(item["version"]["N"]),
-    )
-
-
-def claim_item(email: str, user_id: str) -> Item:
-    """Return the item by which a user holds an e-mail address."""
-    return {**claim_key(email), "user_id": {"S": user_id}}
-
-
-def record_item(record: IdempotencyRecord, thing_id: str) -> Item:
-    """Return the item of the record of `thing_id`'s creation."""
+def record_item(record: IdempotencyRecord, owner_id: str) -> Item:
+    """Return the item of the record of the creation of the entity `owner_id`."""
     return {
         **record_key(record.key),
-        "thing_id": {"S": thing_id},
+        "owner_id": {"S": owner_id},
         "digest": {"S": record.digest},
-        "location": {"S": record.location},
         "body": {"S": record.body},
         TIME_TO_LIVE: {"N": str(record.expires_at)},
     }
 
 
-def record_of(item: Item, key: str) -> IdempotencyRecord:
-    """Return the record that lies in `item` under `key`; a tombstone has no answer."""
+def record_from(item: Item, key: str) -> IdempotencyRecord:
+    """Return the record in `item` under `key`; a tombstone has no digest and no body."""
     absent = {"S": ""}
     return IdempotencyRecord(
         key=key,
         digest=item.get("digest", absent)["S"],
-        location=item.get("location", absent)["S"],
         body=item.get("body", absent)["S"],
         expires_at=int(item[TIME_TO_LIVE]["N"]),
     )
 
 
-def new_mark() -> str:
-    """Return a text that no other change bears."""
-    return secrets.token_urlsafe(_MARK_BYTES)
+def new_write_token() -> str:
+    """Return a text that no other update has."""
+    return secrets.token_urlsafe(_WRITE_TOKEN_BYTES)
 
 
-def bears(item: Item, mark: str) -> bool:
-    """Tell whether the change with this mark is among the latest that made `item`."""
-    return {"S": mark} in item["marks"]["L"]
+def has_write_token(item: Item, token: str) -> bool:
+    """Return whether the update with this token is among the latest of `item`."""
+    return {"S": token} in item[WRITE_TOKENS]["L"]
 
 
-def pairs(metadata: Mapping[str, str | None]) -> dict[str, Any]:
-    """Return pairs of metadata as a map in the wire shape."""
+def pairs(metadata: Mapping[str, str | None]) -> Attribute:
+    """Return pairs of strings as a map in the wire format."""
     return {"M": {key: {"S": value} for key, value in metadata.items() if value is not None}}
 
 
-def _no_marks() -> dict[str, Any]:
-    return {"L": [{"S": "-"}] * MARKS}
+_WRITERS: Mapping[Kind, Callable[[Any], Attribute]] = {
+    Kind.ID: lambda value: {"S": value},
+    Kind.TEXT: lambda value: {"S": value},
+    Kind.INTEGER: lambda value: {"N": str(value)},
+    Kind.PAIRS: pairs,
+    Kind.JSON: lambda value: {"S": msgspec.json.encode(value).decode()},
+}
+
+
+def _reader(kind: Kind, hint: Any) -> Callable[[Attribute], Any]:  # noqa: ANN401 - an annotation
+    if kind is Kind.INTEGER:
+        return lambda attribute: int(attribute["N"])
+    if kind is Kind.PAIRS:
+        return lambda attribute: {key: value["S"] for key, value in attribute["M"].items()}
+    if kind is Kind.JSON:
+        decode = msgspec.json.Decoder(bare_type(hint)).decode
+        return lambda attribute: decode(attribute["S"])
+    return lambda attribute: attribute["S"]

@@ -1,176 +1,204 @@
-"""Pages of users and orders, each from key ranges of one partition or a few: never a Scan.
+"""Pages of lists, each from key ranges of one partition or a few: never a Scan.
 
 A page is filled although a filter drops rows
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.FilterExpression.html),
-with a bounded number of Queries: one that was cut short says where the next one goes on.
+with a bounded number of Queries: a page that was cut short says where the next one continues.
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any
 
-from chalicelib.domain.errors import UserNotFound
-from chalicelib.domain.ids import ORDER_PREFIX, USER_PREFIX
-from chalicelib.domain.model import Order, User
+from chalicelib.domain.resource import Entity, EntityT, Ids, Resource
 from chalicelib.domain.storage import Page, Query
-from chalicelib.storage.dynamodb import items
-from chalicelib.storage.dynamodb.items import Item, Key
-from chalicelib.storage.dynamodb.requests import Act
-
-Thing = TypeVar("Thing", User, Order)
+from chalicelib.storage.dynamodb.items import INDEX, Item, Key, Layout, ResourceItems
+from chalicelib.storage.dynamodb.requests import Operation
 
 # A filter that drops nearly every row ends the page after this many Queries of a partition, each
 # of twice as many rows as the one before: at most 63 times the rows that the page may hold.
-_MOST_QUERIES = 6
+_MAX_QUERIES = 6
+
+Row = tuple[str, Item | None]
 
 
-def users_page(act: Act, table: str, shards: Iterable[int], query: Query) -> Page[User]:
-    """Return a page of all users, merged from the shards of the index."""
-    low, high = _bounds(USER_PREFIX, query)
-    if low > high:
-        return Page([], None)
-    # One row more than the page holds tells whether there is a next page.
-    limit = query.limit + 1
-    rows = heapq.merge(
-        *(
-            map(
-                _with_user_id,
-                _rows(
-                    act,
-                    {
-                        "TableName": table,
-                        "IndexName": items.INDEX,
-                        "KeyConditionExpression": "GSI1PK = :key AND GSI1SK BETWEEN :low AND :high",
-                        **_selection(items.shard_partition(shard), low, high, query),
-                    },
-                    limit,
-                ),
-            )
-            for shard in shards
-        ),
-        key=itemgetter(0),
-        reverse=not query.ascending,
+class Lists:
+    """The lists in the table `table`; those of everything are merged from `shards` partitions."""
+
+    def __init__(self, table: str, layout: Layout, shards: int) -> None:
+        self._table = table
+        self._layout = layout
+        self._shards = range(shards)
+
+    def all(
+        self, operation: Operation, items: ResourceItems[EntityT], query: Query
+    ) -> Page[EntityT]:
+        """Return a page of all entities, merged from the shards of the index."""
+        low, high = _bounds(items.resource.prefix, query)
+        if low > high:
+            return Page([], None)
+        rows = heapq.merge(
+            *(self._shard(operation, items, query, shard, (low, high)) for shard in self._shards),
+            key=itemgetter(0),
+            reverse=not query.ascending,
+        )
+        return _page(rows, items, query.limit)
+
+    def children(
+        self, operation: Operation, items: ResourceItems[EntityT], parent: Ids, query: Query
+    ) -> Page[EntityT]:
+        """Return a page of a parent's children. Raises the parent's not_found."""
+        resource, partition = items.resource, items.partition(parent)
+        low, high = _bounds(resource.prefix, query)
+        # A range without an upper bound may read the parent's item too, and so tells a parent
+        # without children from no parent, without another request.
+        reads_parent = self._layout.lies_before_parent(items) and high == resource.prefix + "~"
+        end = self._parent_sort_key(resource) if reads_parent else items.sort_key((high,))
+        request = {
+            "TableName": self._table,
+            "KeyConditionExpression": "PK = :key AND SK BETWEEN :low AND :high",
+            "ConsistentRead": True,
+            **_selection(partition, items.sort_key((low,)), end, query),
+        }
+        if query.filters and reads_parent:
+            # Only a parent's item is in the index.
+            request["FilterExpression"] += " OR attribute_exists(GSI1PK)"
+        is_known = False
+
+        def rows() -> Iterator[Row]:
+            nonlocal is_known
+            limit = query.limit + 1 + reads_parent
+            for key, row in _rows(operation, request, limit) if low <= high else ():
+                is_known = True
+                if key["SK"]["S"].startswith(f"{items.type}#"):
+                    yield items.id(key), row
+
+        page = _page(rows(), items, query.limit)
+        if not is_known and not self._exists(operation, items, parent):
+            assert resource.parent is not None  # noqa: S101 - a list under a parent
+            raise resource.parent.not_found
+        return page
+
+    def _shard(
+        self,
+        operation: Operation,
+        items: ResourceItems[Any],
+        query: Query,
+        shard: int,
+        bounds: tuple[str, str],
+    ) -> Iterator[Row]:
+        request = {
+            "TableName": self._table,
+            "IndexName": INDEX,
+            "KeyConditionExpression": "GSI1PK = :key AND GSI1SK BETWEEN :low AND :high",
+            **_selection(items.shard_partition(shard), *bounds, query),
+        }
+        # One row more than the page holds tells whether there is a next page.
+        rows = _rows(operation, request, query.limit + 1)
+        return ((items.id(key), row) for key, row in rows)
+
+    def _parent_sort_key(self, resource: Resource[Any]) -> str:
+        assert resource.parent is not None  # noqa: S101 - a list under a parent
+        return self._layout.of(resource.parent).type
+
+    def _exists(self, operation: Operation, items: ResourceItems[Any], parent: Ids) -> bool:
+        """Return whether there is the parent, or one of its children that outlive it."""
+        resource, partition = items.resource, items.partition(parent)
+        if self._layout.lies_before_parent(items):
+            first, last = f"{items.type}#", self._parent_sort_key(resource)
+        else:
+            first = last = self._parent_sort_key(resource)
+        found = self._has_rows(operation, partition, first, last)
+        if not found and first == last and resource.on_parent_deletion == "keep":
+            found = self._has_rows(operation, partition, f"{items.type}#", f"{items.type}#~")
+        return found
+
+    def _has_rows(self, operation: Operation, partition: str, first: str, last: str) -> bool:
+        request = {
+            "TableName": self._table,
+            "KeyConditionExpression": "PK = :key AND SK BETWEEN :low AND :high",
+            "ExpressionAttributeValues": {
+                ":key": {"S": partition},
+                ":low": {"S": first},
+                ":high": {"S": last},
+            },
+            "ConsistentRead": True,
+            "Limit": 1,
+        }
+        return bool(operation.send("query", request)["Items"])
+
+
+def matches(query: Query, resource: Resource[Any], entity: Entity) -> bool:
+    """Return whether the entity lies in the bounds of the query and passes its filters."""
+    low, high = _bounds(resource.prefix, query)
+    unique = {unique.field: unique for unique in resource.unique}
+    return low <= entity.id <= high and all(
+        unique[field].key(entity) == unique[field].normalize(value)
+        if field in unique
+        else getattr(entity, field) == value
+        for field, value in query.filters.items()
     )
-    return _page(rows, items.user_of, query.limit)
-
-
-def orders_page(act: Act, table: str, user_id: str, query: Query) -> Page[Order]:
-    """Return a page of one user's orders. Raises UserNotFound where there is nothing at all."""
-    low, high = _bounds(ORDER_PREFIX, query)
-    partition = items.user_partition(user_id)
-    # The user's own item sorts right after its orders: a range without an upper bound reads it
-    # too, and so tells a user without orders from no user, without another request.
-    to_the_end = high == _bounds(ORDER_PREFIX, Query(limit=1))[1]
-    request = {
-        "TableName": table,
-        "KeyConditionExpression": "PK = :key AND SK BETWEEN :low AND :high",
-        "ConsistentRead": True,
-        **_selection(
-            partition,
-            items.ORDER_SK + low,
-            items.USER_SK if to_the_end else items.ORDER_SK + high,
-            query,
-        ),
-    }
-    if query.status is not None:
-        request["FilterExpression"] += " OR attribute_exists(open_orders)"
-    found = False
-
-    def rows() -> Iterator[tuple[str, Item | None]]:
-        nonlocal found
-        for key, row in _rows(act, request, query.limit + 1 + to_the_end) if low <= high else ():
-            found = True
-            if key["SK"]["S"] != items.USER_SK:
-                yield items.order_id_of(key), row
-
-    page = _page(rows(), items.order_of, query.limit)
-    if not found and not _exists(act, table, partition):
-        raise UserNotFound
-    return page
-
-
-def admits(query: Query, user: User) -> bool:
-    """Tell whether `user` lies in the bounds of `query` and passes its filter by status."""
-    low, high = _bounds(USER_PREFIX, query)
-    return low <= user.user_id <= high and query.status in {None, user.status}
 
 
 def _bounds(prefix: str, query: Query) -> tuple[str, str]:
-    """Return the first and the last id that the query admits; neither need exist.
+    """Return the first and the last id that the query allows; neither need exist.
 
     "!" sorts before and "~" after every character of an id.
     """
     low = query.from_id or prefix
-    beyond = query.to_id
+    end = query.to_id
     if query.after is not None and query.ascending:
         low = max(low, query.after + "!")
     elif query.after is not None:
-        beyond = min(beyond or query.after, query.after)
-    if not beyond:
+        end = min(end or query.after, query.after)
+    if not end:
         return low, prefix + "~"
-    return low, f"{beyond[:-1]}{chr(ord(beyond[-1]) - 1)}~"
+    return low, f"{end[:-1]}{chr(ord(end[-1]) - 1)}~"
 
 
 def _selection(partition: str, low: str, high: str, query: Query) -> dict[str, Any]:
     values = {":key": {"S": partition}, ":low": {"S": low}, ":high": {"S": high}}
-    selection = {
+    selection: dict[str, Any] = {
         "ExpressionAttributeValues": values,
         "ScanIndexForward": query.ascending,
     }
-    if query.status is None:
+    if not query.filters:
         return selection
-    values[":status"] = {"S": query.status}
+    values |= {f":{field}": {"S": value} for field, value in query.filters.items()}
+    conditions = " AND ".join(f"#{field} = :{field}" for field in query.filters)
     return {
         **selection,
-        "FilterExpression": "#status = :status",
-        "ExpressionAttributeNames": {"#status": "status"},
+        "FilterExpression": conditions if len(query.filters) == 1 else f"({conditions})",
+        "ExpressionAttributeNames": {f"#{field}": field for field in query.filters},
     }
 
 
-def _rows(act: Act, request: dict[str, Any], limit: int) -> Iterator[tuple[Key, Item | None]]:
+def _rows(
+    operation: Operation, request: dict[str, Any], limit: int
+) -> Iterator[tuple[Key, Item | None]]:
     """Yield the rows, each with its key, of as many Queries as are asked for.
 
-    Where no further Query may be made but there are more rows, the last thing yielded is the key
-    up to which rows were read, and None.
+    If no further Query may be made but there are more rows, the last value is the key up to which
+    rows were read, and None.
     """
     start: dict[str, Any] = {}
-    for turn in range(_MOST_QUERIES):
-        answer = act.send("query", {**request, **start, "Limit": limit << turn})
-        for row in answer["Items"]:
+    for turn in range(_MAX_QUERIES):
+        response = operation.send("query", {**request, **start, "Limit": limit << turn})
+        for row in response["Items"]:
             yield row, row
-        if "LastEvaluatedKey" not in answer:
+        if "LastEvaluatedKey" not in response:
             return
-        start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        start = {"ExclusiveStartKey": response["LastEvaluatedKey"]}
     yield start["ExclusiveStartKey"], None
 
 
-def _with_user_id(row: tuple[Key, Item | None]) -> tuple[str, Item | None]:
-    return items.user_id_of(row[0]), row[1]
-
-
-def _page(
-    rows: Iterable[tuple[str, Item | None]], read: Callable[[Item], Thing], limit: int
-) -> Page[Thing]:
+def _page(rows: Iterable[Row], items: ResourceItems[EntityT], limit: int) -> Page[EntityT]:
     """Return a page of `rows`, which hold at least one more than its `limit` if there is one."""
-    things: list[Thing] = []
-    last = ""
-    for thing_id, row in rows:
+    found: list[EntityT] = []
+    for entity_id, row in rows:
         if row is None:
-            return Page(things, thing_id)
-        if len(things) == limit:
-            return Page(things, last)
-        things.append(read(row))
-        last = thing_id
-    return Page(things, None)
-
-
-def _exists(act: Act, table: str, partition: str) -> bool:
-    request = {
-        "TableName": table,
-        "KeyConditionExpression": "PK = :key",
-        "ExpressionAttributeValues": {":key": {"S": partition}},
-        "ConsistentRead": True,
-        "Limit": 1,
-    }
-    return bool(act.send("query", request)["Items"])
+            return Page(found, entity_id)
+        if len(found) == limit:
+            return Page(found, found[-1].id)
+        found.append(items.entity(row))
+    return Page(found, None)

@@ -1,13 +1,13 @@
 """Requests to DynamoDB: one mechanism for every way in which a request fails.
 
-botocore's own retries are off. They know neither the time that an act may take nor which failure
-of a transaction passes, and two mechanisms would multiply each other's attempts. So each request
-is sent here, and sent again with full jitter while it fails for a passing reason and time is left
-(https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
+botocore's own retries are off. They know neither the time that an operation may take nor which
+failures of a transaction are transient, and two mechanisms would multiply each other's attempts. So
+each request is sent here, and retried with full jitter while its failure is transient and time is
+left (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
 
-Sending again is safe although the first one may have been carried out and only its answer lost:
-reads have no effect, a transaction carries the same ClientRequestToken each time, and a single
-update carries a mark that its condition refuses to see twice (see `dynamodb_updates.Update`).
+A retry is safe although the first attempt may have been carried out and only its response lost:
+reads have no effect, a transaction has the same ClientRequestToken each time, and a single update
+has a token that its condition refuses to see twice (see `updates.Update.apply_once`).
 """
 
 import random
@@ -32,13 +32,13 @@ from chalicelib.storage.dynamodb.client import timeouts
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_FIRST_PAUSE = 0.025
-_LONGEST_PAUSE = 1.0
+_FIRST_DELAY = 0.025
+_MAX_DELAY = 1.0
 _SERVER_ERRORS = 500
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
-_PASSING = frozenset(
+_TRANSIENT = frozenset(
     {
         "InternalServerError",
         "ProvisionedThroughputExceeded",
@@ -53,15 +53,15 @@ _PASSING = frozenset(
         "TransactionInProgressException",
     }
 )
-_NO_ANSWER = (ChecksumError, HTTPClientError, IncompleteReadError, NoConnection)
-_REFUSED = "ConditionalCheckFailed"
+_NO_RESPONSE = (ChecksumError, HTTPClientError, IncompleteReadError, NoConnection)
+_CONDITION_FAILED = "ConditionalCheckFailed"
 
 
-class Refused(Exception):  # noqa: N818 - not an error: the storage's conditions did their work
-    """A condition did not hold, so nothing was written.
+class ConditionFailed(Exception):  # noqa: N818 - part of how storage works, not an error
+    """A condition was not met, so nothing was written.
 
-    `items` has an entry for each refused write, by its place in the transaction (0 for a single
-    write): the item as the condition met it, None where there is none.
+    `items` has an entry for each write whose condition failed, by its place in the transaction (0
+    for a single write): the item that the condition saw, None if there was none.
     """
 
     def __init__(self, items: Mapping[int, dict[str, Any] | None]) -> None:
@@ -70,14 +70,14 @@ class Refused(Exception):  # noqa: N818 - not an error: the storage's conditions
 
 
 class Clock(NamedTuple):
-    """What tells the time and lets it pass, in seconds; another one makes tests fast."""
+    """Reads the time and waits, in seconds; tests replace it."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
 
-class Act:
-    """One act of storage: the requests that it sends, and the time that they may take together.
+class Operation:
+    """One operation of storage: the requests that it sends, and the time they may take in all.
 
     `budget` is in seconds.
     """
@@ -87,63 +87,63 @@ class Act:
         self._clock = clock
         # An attempt that started later than this could end after the budget.
         self._last_start = clock.now() + budget - sum(timeouts(budget))
-        self._pauses = 0
+        self._retries = 0
 
-    def send(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Send `request` until it is answered, and return the answer.
+    def send(self, name: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Send `request` until there is a response, and return that.
 
-        Raises Refused, Unavailable, and botocore's ClientError for faults of ours.
+        Raises ConditionFailed, Unavailable, and botocore's ClientError for a fault of this code.
         """
-        call = getattr(self._client, operation)
+        call = getattr(self._client, name)
         while True:
             try:
-                answer: dict[str, Any] = call(**request)
+                response: dict[str, Any] = call(**request)
             except ClientError as error:
-                if not _is_passing(error):
-                    raise _refusal(error) or error from None
+                if not _is_transient(error):
+                    raise _failed_condition(error) or error from None
                 self.wait(error)
-            except _NO_ANSWER as error:
+            except _NO_RESPONSE as error:
                 self.wait(error)
             else:
-                return answer
+                return response
 
     def transact(self, writes: Sequence[Mapping[str, Any]]) -> None:
         """Carry out all of `writes` or none. Raises as `send` does."""
-        # The token makes the transaction happen once, however often it is sent (for ten minutes).
+        # A transaction happens once for each token, however often it is sent in ten minutes.
         token = secrets.token_hex(16)
         self.send("transact_write_items", {"TransactItems": writes, "ClientRequestToken": token})
 
     def wait(self, cause: Exception | None = None) -> None:
-        """Let some time pass before the next attempt. Raises Unavailable when none is left."""
-        longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._pauses)
-        seconds = random.uniform(0, longest)  # noqa: S311 - jitter keeps no secret
+        """Wait before the next attempt. Raises Unavailable when no time is left."""
+        longest = min(_MAX_DELAY, _FIRST_DELAY * 2**self._retries)
+        seconds = random.uniform(0, longest)  # noqa: S311 - jitter is not a secret
         if self._clock.now() + seconds > self._last_start:
             raise Unavailable from cause
-        self._pauses += 1
+        self._retries += 1
         self._clock.sleep(seconds)
 
 
-def _is_passing(error: ClientError) -> bool:
+def _is_transient(error: ClientError) -> bool:
     if error.response["ResponseMetadata"]["HTTPStatusCode"] >= _SERVER_ERRORS:
         return True
-    # While one write conflicts, the conditions of the others say nothing final about the order
-    # in which the act's errors are due: so a single passing reason is enough to try again.
-    return not _PASSING.isdisjoint([error.response["Error"]["Code"], *_reasons(error)])
+    # While one write conflicts, the conditions of the others do not decide yet which error the
+    # operation ends with: so a single transient reason is enough to retry.
+    return not _TRANSIENT.isdisjoint([error.response["Error"]["Code"], *_reasons(error)])
 
 
-def _refusal(error: ClientError) -> Refused | None:
+def _failed_condition(error: ClientError) -> ConditionFailed | None:
     response: Mapping[str, Any] = error.response
     if response["Error"]["Code"] == "ConditionalCheckFailedException":
-        return Refused({0: response.get("Item") or None})
+        return ConditionFailed({0: response.get("Item") or None})
     codes = _reasons(error)
-    if _REFUSED not in codes or not {"None", _REFUSED}.issuperset(codes):
+    if _CONDITION_FAILED not in codes or not {"None", _CONDITION_FAILED}.issuperset(codes):
         return None
     reasons = response["CancellationReasons"]
-    return Refused(
+    return ConditionFailed(
         {
             place: reasons[place].get("Item") or None
             for place, code in enumerate(codes)
-            if code == _REFUSED
+            if code == _CONDITION_FAILED
         }
     )
 

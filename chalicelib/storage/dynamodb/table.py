@@ -1,10 +1,11 @@
-"""The DynamoDB table: what it has to look like, and how it is made."""
+"""The DynamoDB table: its keys and index, and how it is created."""
 
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.storage.dynamodb.items import INDEX, PROJECTED, TIME_TO_LIVE
+from chalicelib.domain.resource import Resources
+from chalicelib.storage.dynamodb.items import INDEX, TIME_TO_LIVE, projected
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -17,32 +18,36 @@ _INDEX_KEY = [
     {"AttributeName": "GSI1PK", "KeyType": "HASH"},
     {"AttributeName": "GSI1SK", "KeyType": "RANGE"},
 ]
-_SECONDS_BETWEEN_LOOKS = 1
-_MOST_LOOKS = 300
+_POLL_SECONDS = 1
+_MAX_POLLS = 300
 
 
-def create_table(
+def create_table(  # noqa: PLR0913 - options by keyword
     client: "DynamoDBClient",
     name: str,
+    resources: Resources,
     *,
     ttl: bool,
     point_in_time_recovery: bool,
     deletion_protection: bool,
 ) -> None:
-    """Make the table `name` unless it is there, wait until it can be used, and switch on options.
+    """Create the table `name` unless it exists, wait until it is active, and switch on options.
 
-    An option that is not asked for is left as it is, so that the command never takes protection
-    away. Raises ValueError where a table of this name has another shape
+    An option that is not given stays as it is, so that the command never removes protection.
+    Raises ValueError if a table of this name has another shape
     (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html).
     """
+    attributes = projected(resources)
     with suppress(client.exceptions.ResourceInUseException):
-        client.create_table(**_definition(name, deletion_protection=deletion_protection))
+        client.create_table(
+            **_definition(name, attributes, deletion_protection=deletion_protection)
+        )
     client.get_waiter("table_exists").wait(
         TableName=name,
-        WaiterConfig={"Delay": _SECONDS_BETWEEN_LOOKS, "MaxAttempts": _MOST_LOOKS},
+        WaiterConfig={"Delay": _POLL_SECONDS, "MaxAttempts": _MAX_POLLS},
     )
     table = client.describe_table(TableName=name)["Table"]
-    _check(name, table)
+    _check(name, attributes, table)
     if deletion_protection and not table.get("DeletionProtectionEnabled"):
         client.update_table(TableName=name, DeletionProtectionEnabled=True)
     if ttl:
@@ -54,7 +59,7 @@ def create_table(
         )
 
 
-def _definition(name: str, *, deletion_protection: bool) -> dict[str, Any]:
+def _definition(name: str, attributes: list[str], *, deletion_protection: bool) -> dict[str, Any]:
     return {
         "TableName": name,
         "BillingMode": "PAY_PER_REQUEST",
@@ -67,18 +72,18 @@ def _definition(name: str, *, deletion_protection: bool) -> dict[str, Any]:
             {
                 "IndexName": INDEX,
                 "KeySchema": _INDEX_KEY,
-                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": [*PROJECTED]},
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": attributes},
             }
         ],
         "DeletionProtectionEnabled": deletion_protection,
     }
 
 
-def _check(name: str, table: Mapping[str, Any]) -> None:
+def _check(name: str, attributes: list[str], table: Mapping[str, Any]) -> None:
     indexes = {
         index["IndexName"]: index
         for index in table.get("GlobalSecondaryIndexes", ())
-        if index["KeySchema"] == _INDEX_KEY and _has_all(index["Projection"])
+        if index["KeySchema"] == _INDEX_KEY and _holds(index["Projection"], attributes)
     }
     if table["KeySchema"] != _KEY or INDEX not in indexes:
         raise ValueError(
@@ -87,9 +92,9 @@ def _check(name: str, table: Mapping[str, Any]) -> None:
         )
 
 
-def _has_all(projection: Mapping[str, Any]) -> bool:
+def _holds(projection: Mapping[str, Any], attributes: list[str]) -> bool:
     return projection["ProjectionType"] == "ALL" or not (
-        set(PROJECTED) - set(projection.get("NonKeyAttributes", ()))
+        set(attributes) - set(projection.get("NonKeyAttributes", ()))
     )
 
 

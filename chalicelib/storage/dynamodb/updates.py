@@ -8,20 +8,21 @@ from typing import Any
 
 from msgspec import UNSET
 
-from chalicelib.domain.model import (
-    MAX_PAIRS,
-    MAX_SAFE_INTEGER,
-    OPEN_STATUSES,
-    Order,
-    OrderChange,
-    User,
-    UserChange,
+from chalicelib.domain.fields import MAX_PAIRS, MAX_SAFE_INTEGER
+from chalicelib.domain.metadata import MetadataChange
+from chalicelib.domain.resource import Change, EntityT, ExpectedVersions, Guard, Resource
+from chalicelib.storage.dynamodb.items import (
+    REMEMBERED_WRITES,
+    WRITE_TOKENS,
+    Key,
+    ResourceItems,
+    key_attribute,
+    pairs,
 )
-from chalicelib.storage.dynamodb.items import MARKS, Key, pairs
 
 # More names in a patch would come near the limit of 4 KB for an expression, more versions would
 # pass that of 100 operands for IN.
-_MOST_NAMES = 100
+_MAX_NAMES = 100
 
 
 class Update:
@@ -34,6 +35,7 @@ class Update:
         self._head = {"TableName": table, "Key": key}
         self._sets: list[str] = []
         self._removes: list[str] = []
+        self._adds: list[str] = []
         self._conditions = ["attribute_exists(PK)"]
         self._names: dict[str, str] = {}
         self._values: dict[str, Any] = {}
@@ -42,14 +44,19 @@ class Update:
         """Give the attribute a new value."""
         self._assign(name, f"#{name}", value)
 
-    def add(self, name: str, number: int) -> None:
-        """Add to the attribute's number."""
-        self._sets.append(f"#{name} = #{name} + :{name}")
+    def remove(self, name: str) -> None:
+        """Remove the attribute."""
+        self._removes.append(f"#{name}")
+        self._names[f"#{name}"] = name
+
+    def increment(self, name: str, number: int) -> None:
+        """Add to the attribute's number, which is 0 where it is missing."""
+        self._adds.append(f"#{name} :{name}")
         self._names[f"#{name}"] = name
         self._values[f":{name}"] = {"N": str(number)}
 
     def patch(self, name: str, pairs: Mapping[str, str | None]) -> None:
-        """Set or, where the value is None, remove single pairs of the attribute's map."""
+        """Set or, if the value is None, remove single pairs of the attribute's map."""
         self._names[f"#{name}"] = name
         for place, (key, value) in enumerate(pairs.items()):
             part = f"{name}{place}"
@@ -59,18 +66,17 @@ class Update:
             else:
                 self._assign(part, f"#{name}.#{part}", {"S": value}, key)
 
-    def mark(self, mark: str) -> None:
-        """Make the update happen at most once: it bears `mark`, and no item that does is updated.
+    def apply_once(self, token: str) -> None:
+        """Make the update happen at most once: an item that remembers the token is not updated.
 
-        An update may be carried out and its answer lost; sent again, it is refused by an item
-        that bears its mark. The item remembers more marks than the last one, so that others may
-        have changed it in between.
+        An update may be carried out and its response lost; its retry is then refused. The item
+        remembers more than the last token, so that others may have changed it in between.
         """
         # From the oldest to the newest, although each right side means the item before the update.
-        for place in range(MARKS - 1, 0, -1):
-            self._sets.append(f"marks[{place}] = marks[{place - 1}]")
-        self._sets.append("marks[0] = :mark")
-        self.where("NOT contains(marks, :mark)", mark={"S": mark})
+        for place in range(REMEMBERED_WRITES - 1, 0, -1):
+            self._sets.append(f"{WRITE_TOKENS}[{place}] = {WRITE_TOKENS}[{place - 1}]")
+        self._sets.append(f"{WRITE_TOKENS}[0] = :token")
+        self.where(f"NOT contains({WRITE_TOKENS}, :token)", token={"S": token})
 
     def where(self, condition: str, **values: Mapping[str, Any]) -> None:
         """Add a condition; ``#name`` in it stands for each attribute that is also set."""
@@ -86,11 +92,13 @@ class Update:
 
     def request(self) -> dict[str, Any]:
         """Return the update as UpdateItem's parameters and as a transaction's Update alike."""
-        removes = f" REMOVE {', '.join(self._removes)}" if self._removes else ""
+        clauses = {"SET": self._sets, "REMOVE": self._removes, "ADD": self._adds}
         names = {"ExpressionAttributeNames": self._names} if self._names else {}
         return {
             **self._head,
-            "UpdateExpression": f"SET {', '.join(self._sets)}{removes}",
+            "UpdateExpression": " ".join(
+                f"{clause} {', '.join(parts)}" for clause, parts in clauses.items() if parts
+            ),
             "ConditionExpression": " AND ".join(self._conditions),
             **names,
             "ExpressionAttributeValues": self._values,
@@ -106,86 +114,90 @@ class Update:
 
 
 def blind_update(
-    table: str, key: Key, change: UserChange | OrderChange, mark: str
+    table: str, items: ResourceItems[Any], key: Key, change: Change, token: str
 ) -> Update | None:
-    """Return the update that carries out `change` whatever the item holds, if there is one.
+    """Return the update that carries out `change` without knowing the item, if there is one.
 
     Its conditions hold only where the change is legal, but it may be refused where it is legal:
     a patch that adds as many pairs as still fit counts each of them as new.
     """
+    if not _keeps_count(items.resource, change):
+        return None
     update = Update(table, key)
-    own = (
-        _set_step(update, change)
-        if isinstance(change, OrderChange)
-        else _set_contact(update, change)
-    )
-    if not (own and _set_metadata(update, change) and _expect(update, change)):
+    for field, value in change.values.items():
+        if value is UNSET:
+            update.remove(field)
+        elif not isinstance(value, MetadataChange):
+            update.set(field, items.attribute(field, value))
+        elif not _set_metadata(update, field, value):
+            return None
+    for unique in items.resource.unique:
+        if unique.field in change.values:
+            # Another value needs a transaction: the claims change with it.
+            attribute = key_attribute(unique)
+            same = {"S": unique.normalize(change.values[unique.field])}
+            update.where(f"{attribute} = :{attribute}", **{attribute: same})
+    if not (_guard(update, change.guard) and _expect(update, change.versions)):
         return None
     update.set("updated_at", {"S": change.updated_at})
-    update.add("version", 1)
-    update.mark(mark)
+    update.increment("version", 1)
+    update.apply_once(token)
     return update
 
 
-def exact_update(table: str, key: Key, changed: User | Order, mark: str) -> Update:
-    """Return the update that makes the item what `changed` is, from the version before it."""
-    update = Update(table, key)
-    if isinstance(changed, User):
-        update.set("name", {"S": changed.name})
-        update.set("email", {"S": changed.email})
-        update.set("email_key", {"S": changed.email.casefold()})
-    update.set("status", {"S": changed.status})
-    update.set("metadata", pairs(changed.metadata))
-    update.set("updated_at", {"S": changed.updated_at})
-    update.set("version", {"N": str(changed.version)})
-    update.where("#version = :seen", seen={"N": str(changed.version - 1)})
-    update.mark(mark)
+def exact_update(
+    table: str, items: ResourceItems[EntityT], old: EntityT, new: EntityT, token: str
+) -> Update:
+    """Return the update of the item from `old` to `new`, on condition that it is still `old`."""
+    update = Update(table, items.key(items.resource.ids(old)))
+    before = items.attributes(old)
+    after = items.attributes(new)
+    for name in before.keys() - after.keys():
+        update.remove(name)
+    for name, value in after.items():
+        if before.get(name) != value:
+            update.set(name, value)
+    update.where("#version = :seen", seen={"N": str(old.version)})
+    update.apply_once(token)
     return update
 
 
-def _set_contact(update: Update, change: UserChange) -> bool:
-    if change.name is not UNSET:
-        update.set("name", {"S": change.name})
-    if change.email is not UNSET:
-        update.set("email", {"S": change.email})
-        update.where("email_key = :email_key", email_key={"S": change.email.casefold()})
-    if change.status is not UNSET:
-        update.set("status", {"S": change.status})
-    return True
-
-
-def _set_step(update: Update, change: OrderChange) -> bool:
-    if change.status is UNSET:
+def _keeps_count(resource: Resource[Any], change: Change) -> bool:
+    """Return whether the parent's counter is the same after the change, whatever the item is."""
+    counter, guard = resource.counter, change.guard
+    if counter is None or counter.field not in change.values:
         return True
-    # A step that closes the order also changes the user's count of open orders.
-    if change.status not in OPEN_STATUSES or not change.leaves:
+    if guard is None or guard.field != counter.field:
         return False
-    update.set("status", {"S": change.status})
-    update.where_in("status", [{"S": status} for status in sorted(change.leaves)])
-    return True
+    states = {*guard.allowed, change.values[counter.field]}
+    return states <= counter.values or not states & counter.values
 
 
-def _set_metadata(update: Update, change: UserChange | OrderChange) -> bool:
-    metadata = change.metadata
-    if metadata is UNSET:
+def _guard(update: Update, guard: Guard | None) -> bool:
+    if guard is None:
         return True
-    kept = sum(value is not None for value in metadata.pairs.values())
-    if kept > MAX_PAIRS or len(metadata.pairs) > _MOST_NAMES:
+    update.where_in(guard.field, [{"S": value} for value in sorted(guard.allowed)])
+    return bool(guard.allowed)
+
+
+def _set_metadata(update: Update, field: str, change: MetadataChange) -> bool:
+    kept = sum(value is not None for value in change.pairs.values())
+    if kept > MAX_PAIRS or len(change.pairs) > _MAX_NAMES:
         return False
-    if not metadata.merge:
-        update.set("metadata", pairs(metadata.pairs))
-    elif metadata.pairs:
-        update.patch("metadata", metadata.pairs)
-    if metadata.merge and kept:
-        update.where("size(#metadata) <= :room", room={"N": str(MAX_PAIRS - kept)})
+    if not change.merge:
+        update.set(field, pairs(change.pairs))
+    elif change.pairs:
+        update.patch(field, change.pairs)
+    if change.merge and kept:
+        update.where(f"size(#{field}) <= :room", room={"N": str(MAX_PAIRS - kept)})
     return True
 
 
-def _expect(update: Update, change: UserChange | OrderChange) -> bool:
-    if change.versions is None:
+def _expect(update: Update, versions: ExpectedVersions) -> bool:
+    if versions is None:
         return True
-    possible = sorted(version for version in change.versions if 0 < version <= MAX_SAFE_INTEGER)
-    if not 0 < len(possible) <= _MOST_NAMES:
+    possible = sorted(version for version in versions if 0 < version <= MAX_SAFE_INTEGER)
+    if not 0 < len(possible) <= _MAX_NAMES:
         return False
     update.where_in("version", [{"N": str(version)} for version in possible])
     return True

@@ -1,4 +1,4 @@
-"""Connections to SQLite and PostgreSQL: opened on first use, kept, and told when to give up."""
+"""Connections to SQLite and PostgreSQL: opened on first use, pooled, with timeouts."""
 
 import sqlite3
 import time
@@ -6,23 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-
-from chalicelib.storage.sql.schema import METADATA
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url
 
 _BUSY_SECONDS = 10
 _STATEMENT_MILLISECONDS = 5000
 _WAL_ATTEMPTS = 100
 
 
-def open_engine(url: str, password: Callable[[], str | None]) -> Engine:
-    """Return an engine for `url`, an SQLite file's tables being made where they are missing."""
+def open_engine(url: str, metadata: MetaData, password: Callable[[], str | None]) -> Engine:
+    """Return an engine for `url`; an SQLite file gets the tables of `metadata` that it lacks."""
     if make_url(url).get_backend_name() == "sqlite":
-        return _open_sqlite(url)
+        return _open_sqlite(url, metadata)
     return _open_postgresql(url, password)
 
 
-def _open_sqlite(url: str) -> Engine:
+def _open_sqlite(url: str, metadata: MetaData) -> Engine:
     path = make_url(url).database
     if path:
         Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -35,14 +33,14 @@ def _open_sqlite(url: str) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     with engine.execution_options(writes=True).begin() as connection:
-        METADATA.create_all(connection)
+        metadata.create_all(connection)
     return engine
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    # The driver would begin transactions by itself, and too late to keep other writers out.
+    # The driver would begin transactions by itself, but too late to lock out other writers.
     connection.isolation_level = None
-    # Changing to WAL does not wait for other connections as all else does.
+    # Unlike other statements, switching to WAL does not wait for other connections.
     for attempt in range(_WAL_ATTEMPTS):
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -63,11 +61,11 @@ def _open_postgresql(url: str, password: Callable[[], str | None]) -> Engine:
     options: dict[str, Any] = {
         "connect_timeout": 3,
         "tcp_user_timeout": _STATEMENT_MILLISECONDS,
-        # Named prepared statements would pin a connection of RDS Proxy to one client.
+        # Named prepared statements would pin a connection of RDS Proxy to a client.
         "prepare_threshold": None,
     }
-    # A Lambda function serves one request at a time, so it keeps one connection; the threads of a
-    # local server borrow more for as long as they need them.
+    # A Lambda function serves one request at a time, so it keeps one connection. The threads of a
+    # local server open more when they need them.
     engine = create_engine(
         url,
         pool_size=1,
@@ -78,9 +76,9 @@ def _open_postgresql(url: str, password: Callable[[], str | None]) -> Engine:
     )
 
     def add_password(*arguments: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event
-        known = password()
-        if known is not None:
-            arguments[-1]["password"] = known
+        current = password()
+        if current is not None:
+            arguments[-1]["password"] = current
 
     event.listen(engine, "do_connect", add_password)
     event.listen(engine, "begin", _begin_postgresql)
@@ -88,7 +86,7 @@ def _open_postgresql(url: str, password: Callable[[], str | None]) -> Engine:
 
 
 def _begin_postgresql(connection: Connection) -> None:
-    # For the transaction alone: settings of the session do not go through RDS Proxy.
+    # For the transaction only: RDS Proxy does not pass on session settings.
     connection.exec_driver_sql(
         f"SELECT set_config('statement_timeout', '{_STATEMENT_MILLISECONDS}', true)"
     )

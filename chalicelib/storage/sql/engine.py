@@ -1,204 +1,147 @@
 """Storage in SQLite (the embedded default) and PostgreSQL (RDS, Aurora), on SQLAlchemy Core.
 
-Each act is one transaction. It reads and locks the row that it depends on, decides, and writes:
-on SQLite a writing transaction begins with the write lock, on PostgreSQL the row is locked.
+Each operation is one transaction. It reads and locks the row that it depends on, decides, and
+writes: on SQLite a writing transaction begins with the write lock, on PostgreSQL the row is locked.
 """
 
 import random
+import re
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Engine,
-    Row,
-    Select,
-    Table,
-    delete,
-    exists,
-    insert,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import Connection, Engine, Select, delete, exists, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from chalicelib.domain.errors import (
-    EmailTaken,
-    OrderNotFound,
-    Unavailable,
-    UserHasOpenOrders,
-    UserNotFound,
-    UserSuspended,
-    VersionMismatch,
+from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.idempotency import IdempotencyRecord
+from chalicelib.domain.resource import (
+    Change,
+    Counter,
+    EntityT,
+    ExpectedVersions,
+    Ids,
+    Resource,
+    Resources,
+    check_version,
+    children,
 )
-from chalicelib.domain.model import (
-    OPEN_STATUSES,
-    Item,
-    Order,
-    OrderChange,
-    User,
-    UserChange,
-    Versions,
-)
-from chalicelib.domain.storage import IdempotencyRecord, Page, Query, UserQuery
+from chalicelib.domain.storage import Page, Query
 from chalicelib.storage.sql.connections import open_engine
-from chalicelib.storage.sql.schema import ORDERS, RECORDS, USERS
+from chalicelib.storage.sql.pages import page_select
+from chalicelib.storage.sql.schema import ResourceTable, Schema
 
 Result = TypeVar("Result")
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: serialization_failure and
-# deadlock_detected leave nothing behind and are meant to be tried again.
+# deadlock_detected leave nothing behind and are meant to be retried.
 _RETRIED_STATES = frozenset({"40001", "40P01"})
 _ATTEMPTS = 8
 _PURGED_RECORDS = 20
 
-_USER_COLUMNS = [USERS.c[name] for name in User.__struct_fields__]
-_ORDER_COLUMNS = [ORDERS.c[name] for name in Order.__struct_fields__]
-_RECORD_COLUMNS = [RECORDS.c[name] for name in IdempotencyRecord.__struct_fields__]
-
 
 class SQLStorage:
-    """See Storage. `url` is SQLAlchemy's; nothing is opened before the first act.
+    """See Storage. `url` is SQLAlchemy's; nothing is opened before the first operation.
 
-    `password` is asked for the password of each connection; None leaves it to the URL.
+    `password` is called for the password of each connection; None leaves it to the URL.
     """
 
-    def __init__(self, url: str, password: Callable[[], str | None] = lambda: None) -> None:
+    def __init__(
+        self, url: str, resources: Resources, password: Callable[[], str | None] = lambda: None
+    ) -> None:
         self._url = url
         self._password = password
+        self._schema = Schema(resources)
         self._opening = threading.Lock()
         self._opened: Engine | None = None
 
-    def create_user(
-        self, user: User, record: IdempotencyRecord | None, now: int
+    def create(
+        self,
+        resource: Resource[EntityT],
+        entity: EntityT,
+        record: IdempotencyRecord | None,
+        now: int,
     ) -> IdempotencyRecord | None:
         """See Storage."""
+        table = self._schema.of(resource)
 
-        def act(connection: Connection) -> IdempotencyRecord | None:
-            earlier = _claim(connection, record, now, user.user_id)
-            if earlier is None:
-                connection.execute(insert(USERS).values(_user_values(user)))
-            return earlier
-
-        try:
-            return self._write(act)
-        except IntegrityError:
-            raise EmailTaken from None
-
-    def get_user(self, user_id: str) -> User | None:
-        """See Storage."""
-        found = select(*_USER_COLUMNS).where(USERS.c.user_id == user_id)
-        row = self._read(lambda connection: connection.execute(found).one_or_none())
-        return None if row is None else _user(row)
-
-    def change_user(self, user_id: str, change: UserChange) -> User:
-        """See Storage."""
-
-        def act(connection: Connection) -> User:
-            user = change.applied_to(_locked_user(connection, user_id))
-            connection.execute(
-                update(USERS).where(USERS.c.user_id == user_id).values(_user_values(user))
-            )
-            return user
-
-        try:
-            return self._write(act)
-        except IntegrityError:
-            raise EmailTaken from None
-
-    def delete_user(self, user_id: str, versions: Versions, now: int) -> None:  # noqa: ARG002
-        """See Storage."""
-
-        def act(connection: Connection) -> None:
-            user = _locked_user(connection, user_id)
-            if versions is not None and user.version not in versions:
-                raise VersionMismatch
-            has_open_orders = exists().where(
-                ORDERS.c.user_id == user_id, ORDERS.c.status.in_(OPEN_STATUSES)
-            )
-            if connection.execute(select(has_open_orders)).scalar_one():
-                raise UserHasOpenOrders
-            tombstone = {"digest": "", "location": "", "body": "", "user_id": None}
-            connection.execute(
-                update(RECORDS).where(RECORDS.c.user_id == user_id).values(tombstone)
-            )
-            connection.execute(delete(USERS).where(USERS.c.user_id == user_id))
-
-        self._write(act)
-
-    def list_users(self, query: UserQuery) -> Page[User]:
-        """See Storage."""
-        listed = _part(select(*_USER_COLUMNS), USERS, USERS.c.user_id, query)
-        if query.email is not None:
-            listed = listed.where(USERS.c.email_key == query.email.casefold())
-        rows = self._read(lambda connection: connection.execute(listed).all())
-        return _page([_user(row) for row in rows], query, lambda user: user.user_id)
-
-    def create_order(
-        self, order: Order, record: IdempotencyRecord | None, now: int
-    ) -> IdempotencyRecord | None:
-        """See Storage."""
-        status_of_user = (
-            select(USERS.c.status)
-            .where(USERS.c.user_id == order.user_id)
-            .with_for_update(read=True)
-        )
-
-        def act(connection: Connection) -> IdempotencyRecord | None:
-            earlier = _claim(connection, record, now)
+        def create(connection: Connection) -> IdempotencyRecord | None:
+            earlier = self._claim(connection, record, entity.id, now)
             if earlier is not None:
                 return earlier
-            status = connection.execute(status_of_user).scalar_one_or_none()
-            if status is None:
-                raise UserNotFound
-            if status != "active":
-                raise UserSuspended
-            connection.execute(insert(ORDERS).values(_order_values(order)))
+            if resource.parent:
+                self._check_parent(connection, resource, entity)
+            connection.execute(insert(table.table).values(table.values(entity)))
             return None
 
-        return self._write(act)
+        return self._write_unique(resource, create)
 
-    def get_order(self, user_id: str, order_id: str) -> Order | None:
+    def get(self, resource: Resource[EntityT], ids: Ids) -> EntityT | None:
         """See Storage."""
-        found = select(*_ORDER_COLUMNS).where(_is_order(user_id, order_id))
+        table = self._schema.of(resource)
+        found = select(*table.columns).where(table.is_at(ids))
         row = self._read(lambda connection: connection.execute(found).one_or_none())
-        return None if row is None else _order(row)
+        return None if row is None else table.entity(row)
 
-    def change_order(self, user_id: str, order_id: str, change: OrderChange) -> Order:
+    def change(self, resource: Resource[EntityT], ids: Ids, change: Change) -> EntityT:
         """See Storage."""
-        mine = _is_order(user_id, order_id)
-        locked = select(*_ORDER_COLUMNS).where(mine).with_for_update()
+        table = self._schema.of(resource)
 
-        def act(connection: Connection) -> Order:
-            row = connection.execute(locked).one_or_none()
-            if row is None:
-                raise OrderNotFound
-            order = change.applied_to(_order(row))
-            connection.execute(update(ORDERS).where(mine).values(_order_values(order)))
-            return order
+        def change_row(connection: Connection) -> EntityT:
+            entity = change.apply_to(self._locked(connection, resource, ids))
+            connection.execute(
+                update(table.table).where(table.is_at(ids)).values(table.values(entity))
+            )
+            return entity
 
-        return self._write(act)
+        return self._write_unique(resource, change_row)
 
-    def list_orders(self, user_id: str, query: Query) -> Page[Order]:
+    def delete(
+        self,
+        resource: Resource[EntityT],
+        ids: Ids,
+        versions: ExpectedVersions,
+        now: int,  # noqa: ARG002 - tombstones of expired records do no harm here
+    ) -> None:
         """See Storage."""
-        mine = ORDERS.c.user_id == user_id
-        listed = _part(select(*_ORDER_COLUMNS), ORDERS, ORDERS.c.order_id, query).where(mine)
-        known = select(exists().where(USERS.c.user_id == user_id) | exists().where(mine))
+        below = children(self._schema.resources, resource)
 
-        def act(connection: Connection) -> list[Order]:
-            orders = [_order(row) for row in connection.execute(listed)]
-            if not orders and not connection.execute(known).scalar_one():
-                raise UserNotFound
-            return orders
+        def delete_rows(connection: Connection) -> None:
+            check_version(self._locked(connection, resource, ids), versions)
+            for child in below:
+                if child.counter and child.counter.blocks_deletion:
+                    counted = _counted(self._schema.of(child), child.counter, ids)
+                    if connection.execute(select(exists(counted))).scalar_one():
+                        raise child.counter.blocks_deletion
+            deleted = [child for child in below if child.on_parent_deletion == "delete"]
+            for one in (*deleted, resource):
+                self._delete(connection, self._schema.of(one), ids)
 
-        return _page(self._read(act), query, lambda order: order.order_id)
+        self._write(delete_rows)
+
+    def list(self, resource: Resource[EntityT], parent: Ids, query: Query) -> Page[EntityT]:
+        """See Storage."""
+        table = self._schema.of(resource)
+        listed = page_select(table, resource, query)
+        if parent:
+            listed = listed.where(table.is_at(parent))
+
+        def read(connection: Connection) -> list[EntityT]:
+            entities = [table.entity(row) for row in connection.execute(listed)]
+            if resource.parent and not entities:
+                known = exists().where(self._schema.of(resource.parent).is_at(parent))
+                either = select(known | exists().where(table.is_at(parent)))
+                if not connection.execute(either).scalar_one():
+                    raise resource.parent.not_found
+            return entities
+
+        entities = self._read(read)
+        items = entities[: query.limit]
+        return Page(items, items[-1].id if len(entities) > query.limit else None)
 
     def prepare(self) -> None:
         """See Storage."""
@@ -215,24 +158,104 @@ class SQLStorage:
                 self._opened.dispose()
                 self._opened = None
 
+    def _locked(
+        self, connection: Connection, resource: Resource[EntityT], ids: Ids, *, shared: bool = False
+    ) -> EntityT:
+        """Return the entity, its row locked. Raises its not_found."""
+        table = self._schema.of(resource)
+        locked = select(*table.columns).where(table.is_at(ids)).with_for_update(read=shared)
+        row = connection.execute(locked).one_or_none()
+        if row is None:
+            raise resource.not_found
+        return table.entity(row)
+
+    def _check_parent(
+        self, connection: Connection, resource: Resource[EntityT], entity: EntityT
+    ) -> None:
+        """Lock the parent. Raises its not_found, the guard's refusal, the counter's `exceeded`."""
+        path, counter = resource.ids(entity)[:-1], resource.counter
+        if resource.parent is None:
+            return
+        # Creations exclude each other only where they are counted up to a maximum.
+        is_limited = counter is not None and counter.maximum is not None
+        parent = self._locked(connection, resource.parent, path, shared=not is_limited)
+        if resource.parent_guard:
+            resource.parent_guard.check(parent)
+        if counter and counter.maximum is not None and counter.counts(entity):
+            counted = _counted(self._schema.of(resource), counter, path).subquery()
+            number = connection.execute(select(func.count()).select_from(counted)).scalar_one()
+            if number >= counter.maximum:
+                raise counter.exceeded
+
+    def _claim(
+        self, connection: Connection, record: IdempotencyRecord | None, owner_id: str, now: int
+    ) -> IdempotencyRecord | None:
+        """Keep `record` unless a live one has its key; return that one."""
+        if record is None:
+            return None
+        records = self._schema.records
+        expired = (
+            select(records.c.key)
+            .where(records.c.expires_at <= now)
+            .limit(_PURGED_RECORDS)
+            .with_for_update(skip_locked=True)
+        )
+        connection.execute(delete(records).where(records.c.key.in_(expired)))
+        insert_or = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert
+        values = msgspec.structs.asdict(record) | {"owner_id": owner_id}
+        claimed = connection.execute(
+            insert_or(records)
+            .values(values)
+            .on_conflict_do_update(
+                index_elements=[records.c.key], set_=values, where=records.c.expires_at <= now
+            )
+            .returning(records.c.key)
+        )
+        if claimed.first() is not None:
+            return None
+        columns = self._schema.record_columns
+        row = connection.execute(select(*columns).where(records.c.key == record.key)).one()
+        return IdempotencyRecord(*row)
+
+    def _delete(self, connection: Connection, table: ResourceTable[Any], ids: Ids) -> None:
+        """Delete all rows at `ids` and below, and leave tombstones of their creations' records."""
+        records = self._schema.records
+        owners = select(table.id).where(table.is_at(ids))
+        tombstone = {"digest": "", "body": "", "owner_id": None}
+        connection.execute(update(records).where(records.c.owner_id.in_(owners)).values(tombstone))
+        connection.execute(delete(table.table).where(table.is_at(ids)))
+
     def _engine(self) -> Engine:
         with self._opening:
             if self._opened is None:
-                self._opened = open_engine(self._url, self._password)
+                self._opened = open_engine(self._url, self._schema.metadata, self._password)
             return self._opened
 
-    def _read(self, act: Callable[[Connection], Result]) -> Result:
-        return self._transact(act, writes=False)
+    def _read(self, operation: Callable[[Connection], Result]) -> Result:
+        return self._transact(operation, writes=False)
 
-    def _write(self, act: Callable[[Connection], Result]) -> Result:
-        return self._transact(act, writes=True)
+    def _write(self, operation: Callable[[Connection], Result]) -> Result:
+        return self._transact(operation, writes=True)
 
-    def _transact(self, act: Callable[[Connection], Result], *, writes: bool) -> Result:
+    def _write_unique(
+        self, resource: Resource[Any], operation: Callable[[Connection], Result]
+    ) -> Result:
+        """Write what may violate the resource's unique fields. Raises their `taken`."""
+        try:
+            return self._write(operation)
+        except IntegrityError as error:
+            for unique in resource.unique:
+                # PostgreSQL names the constraint, SQLite the column.
+                if re.search(f"{resource.name}[._]{unique.field}_key", str(error.orig)):
+                    raise unique.taken from None
+            raise
+
+    def _transact(self, operation: Callable[[Connection], Result], *, writes: bool) -> Result:
         for attempt in range(_ATTEMPTS):
             try:
                 engine = self._engine().execution_options(writes=writes)
                 with engine.begin() as connection:
-                    return act(connection)
+                    return operation(connection)
             except IntegrityError:
                 raise
             except PoolTimeoutError as error:
@@ -244,106 +267,15 @@ class SQLStorage:
         raise Unavailable
 
 
+def _counted(table: ResourceTable[Any], counter: Counter, parent: Ids) -> Select[Any]:
+    """Return the selection of the children that are counted."""
+    counted = select(table.id).where(table.is_at(parent))
+    if counter.field is None:
+        return counted
+    return counted.where(table.table.c[counter.field].in_(counter.values))
+
+
 def _unavailable_or(error: DBAPIError) -> Exception:
-    """Tell a database that cannot be reached, or not in time, from a fault of ours."""
+    """Return Unavailable if the database cannot be reached or is too slow, else the error."""
     is_operational = type(error.orig).__name__ in {"OperationalError", "QueryCanceled"}
     return Unavailable() if is_operational or error.connection_invalidated else error
-
-
-def _claim(
-    connection: Connection,
-    record: IdempotencyRecord | None,
-    now: int,
-    user_id: str | None = None,
-) -> IdempotencyRecord | None:
-    """Keep `record` unless a live one has its key; return that one."""
-    if record is None:
-        return None
-    expired = (
-        select(RECORDS.c.key)
-        .where(RECORDS.c.expires_at <= now)
-        .limit(_PURGED_RECORDS)
-        .with_for_update(skip_locked=True)
-    )
-    connection.execute(delete(RECORDS).where(RECORDS.c.key.in_(expired)))
-    insert_or = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert
-    values = msgspec.structs.asdict(record) | {"user_id": user_id}
-    claimed = connection.execute(
-        insert_or(RECORDS)
-        .values(values)
-        .on_conflict_do_update(
-            index_elements=[RECORDS.c.key], set_=values, where=RECORDS.c.expires_at <= now
-        )
-        .returning(RECORDS.c.key)
-    )
-    if claimed.first() is not None:
-        return None
-    row = connection.execute(select(*_RECORD_COLUMNS).where(RECORDS.c.key == record.key)).one()
-    return IdempotencyRecord(*row)
-
-
-def _locked_user(connection: Connection, user_id: str) -> User:
-    found = select(*_USER_COLUMNS).where(USERS.c.user_id == user_id).with_for_update()
-    row = connection.execute(found).one_or_none()
-    if row is None:
-        raise UserNotFound
-    return _user(row)
-
-
-def _is_order(user_id: str, order_id: str) -> ColumnElement[bool]:
-    return (ORDERS.c.user_id == user_id) & (ORDERS.c.order_id == order_id)
-
-
-def _part(listed: Select[Any], table: Table, key: ColumnElement[str], query: Query) -> Select[Any]:
-    """Narrow a list to one more than the part that `query` asks for."""
-    # A status is asked for as a range of the index by status. With an equality PostgreSQL could
-    # also go by the primary key, and would, past any number of rows with other statuses, which it
-    # takes for evenly spread.
-    order = [key] if query.status is None else [table.c.status, key]
-    fixed = () if query.status is None else (query.status,)
-    # One bound on each side, the closer one: SQLite seeks by no more.
-    after = (query.after or "", True) if query.ascending else ("", True)
-    first, is_beyond = max((query.from_id or "", False), after)
-    ends = (query.to_id, None if query.ascending else query.after)
-    last = min((end for end in ends if end is not None), default=None)
-    row, place = tuple_(*order), tuple_(*fixed, first)
-    listed = listed.where(row > place if is_beyond else row >= place)
-    if last is not None:
-        listed = listed.where(row < tuple_(*fixed, last))
-    elif query.status is not None:
-        listed = listed.where(table.c.status <= query.status)
-    ordered = order if query.ascending else [column.desc() for column in order]
-    return listed.order_by(*ordered).limit(query.limit + 1)
-
-
-def _page(things: list[Result], query: Query, key: Callable[[Result], str]) -> Page[Result]:
-    chosen = things[: query.limit]
-    return Page(chosen, key(chosen[-1]) if len(things) > query.limit else None)
-
-
-def _user(row: Row[Any]) -> User:
-    return User(**row._asdict() | {"metadata": msgspec.json.decode(row.metadata)})
-
-
-def _user_values(user: User) -> dict[str, Any]:
-    return msgspec.structs.asdict(user) | {
-        "email_key": user.email.casefold(),
-        "metadata": msgspec.json.encode(user.metadata).decode(),
-    }
-
-
-def _order(row: Row[Any]) -> Order:
-    return Order(
-        **row._asdict()
-        | {
-            "items": msgspec.json.decode(row.items, type=list[Item]),
-            "metadata": msgspec.json.decode(row.metadata),
-        }
-    )
-
-
-def _order_values(order: Order) -> dict[str, Any]:
-    return msgspec.structs.asdict(order) | {
-        "items": msgspec.json.encode(order.items).decode(),
-        "metadata": msgspec.json.encode(order.metadata).decode(),
-    }

@@ -1,55 +1,146 @@
 """The tables of the SQL engine, the same on SQLite and PostgreSQL.
 
-Orders have no foreign key to users: closed orders outlive the user whose they were. Ids sort by
-creation time, so the primary keys serve the lists as well.
+Each resource has one table, whose columns follow from the fields of its entity. Children have no
+foreign key to their parent: those that are kept outlive it. Ids sort by creation time, so the
+primary keys serve the lists as well.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+from typing import Any, Generic
 
-METADATA = MetaData()
+import msgspec
+from msgspec import UNSET
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeEngine
 
-# PostgreSQL's "C" collation sorts ids by octet, as the cursors do, and as SQLite does anyway.
+from chalicelib.domain.annotations import bare_type, metas
+from chalicelib.domain.idempotency import IdempotencyRecord
+from chalicelib.domain.resource import EntityT, Ids, Kind, Resource, Resources
+
+# PostgreSQL's "C" collation sorts ids by octet, as cursors do, and as SQLite does anyway.
 _ID = String(36).with_variant(String(36, collation="C"), "postgresql")
+_MAX_INTEGER = 2**31 - 1
 
-USERS = Table(
-    "users",
-    METADATA,
-    Column("user_id", _ID, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("email", Text, nullable=False),
-    Column("email_key", Text, nullable=False, unique=True),
-    Column("status", String(16), nullable=False),
-    Column("metadata", Text, nullable=False),
-    Column("created_at", String(24), nullable=False),
-    Column("updated_at", String(24), nullable=False),
-    Column("version", Integer, nullable=False),
-    Index("users_by_status", "status", "user_id"),
-)
 
-ORDERS = Table(
-    "orders",
-    METADATA,
-    Column("user_id", _ID, primary_key=True),
-    Column("order_id", _ID, primary_key=True),
-    Column("status", String(16), nullable=False),
-    Column("currency", String(3), nullable=False),
-    Column("items", Text, nullable=False),
-    Column("total", BigInteger, nullable=False),
-    Column("metadata", Text, nullable=False),
-    Column("created_at", String(24), nullable=False),
-    Column("updated_at", String(24), nullable=False),
-    Column("version", Integer, nullable=False),
-    Index("orders_by_status", "user_id", "status", "order_id"),
-)
+class ResourceTable(Generic[EntityT]):
+    """The table of one resource, and the way from its rows to entities and back."""
 
-RECORDS = Table(
-    "idempotency_records",
-    METADATA,
-    Column("key", String(64), primary_key=True),
-    Column("digest", String(64), nullable=False),
-    Column("location", Text, nullable=False),
-    Column("body", Text, nullable=False),
-    Column("expires_at", BigInteger, nullable=False, index=True),
-    # The user whose creation this is, and with whom it goes; none for an order's.
-    Column("user_id", _ID, index=True),
-)
+    def __init__(self, resource: Resource[EntityT], metadata: MetaData) -> None:
+        self._resource = resource
+        self._unique = {unique.field: unique for unique in resource.unique}
+        self._decoders = {
+            field: msgspec.json.Decoder(bare_type(resource.hints[field])).decode
+            for field, kind in resource.fields.items()
+            if kind in {Kind.PAIRS, Kind.JSON}
+        }
+        parents = [resource.parent.id_field] if resource.parent else []
+        path = [*parents, resource.id_field]
+        optional = self._optional = resource.optional
+        self.table = Table(
+            resource.name,
+            metadata,
+            *(Column(field, _ID, primary_key=True) for field in path),
+            *(
+                Column(field, _column_type(resource, field), nullable=field in optional)
+                for field in resource.fields
+                if field not in path
+            ),
+            *(
+                Column(_key_column(field), Text, nullable=False, unique=True)
+                for field in self._unique
+            ),
+            *(
+                Index(f"{resource.name}_by_{field}", *parents, field, resource.id_field)
+                for field in resource.filters
+            ),
+        )
+        self.columns = [self.table.c[field] for field in resource.fields]
+        self.id = self.table.c[resource.id_field]
+        self._path = [self.table.c[field] for field in path]
+
+    def is_at(self, ids: Ids) -> ColumnElement[bool]:
+        """Return the condition that a row is at the path `ids`, or below it."""
+        condition: ColumnElement[bool] = self._path[0] == ids[0]
+        for column, value in zip(self._path[1:], ids[1:], strict=False):
+            condition &= column == value
+        return condition
+
+    def filter(self, field: str, value: str) -> ColumnElement[bool]:
+        """Return the condition that a field has a value, ignoring case if it is unique."""
+        if field in self._unique:
+            return self.table.c[_key_column(field)] == self._unique[field].normalize(value)
+        return self.table.c[field] == value
+
+    def entity(self, row: Row[Any]) -> EntityT:
+        """Return the entity in a row of `columns`."""
+        values = row._asdict()
+        for field in self._optional:
+            if values[field] is None:
+                values[field] = UNSET
+        for field, decode in self._decoders.items():
+            if values[field] is not UNSET:
+                values[field] = decode(values[field])
+        return self._resource.entity(**values)
+
+    def values(self, entity: EntityT) -> dict[str, Any]:
+        """Return the row of an entity."""
+        values = {field: getattr(entity, field) for field in self._resource.fields}
+        for field in self._decoders:
+            if values[field] is not UNSET:
+                values[field] = msgspec.json.encode(values[field]).decode()
+        for field in self._optional:
+            if values[field] is UNSET:
+                values[field] = None
+        for field, unique in self._unique.items():
+            values[_key_column(field)] = unique.key(entity)
+        return values
+
+
+class Schema:
+    """The tables of `resources`, and that of the idempotency records."""
+
+    def __init__(self, resources: Resources) -> None:
+        self.metadata = MetaData()
+        self.resources = resources
+        self._tables = {
+            resource.name: ResourceTable(resource, self.metadata) for resource in resources
+        }
+        self.records = Table(
+            "idempotency_keys",
+            self.metadata,
+            Column("key", String(64), primary_key=True),
+            Column("digest", String(64), nullable=False),
+            Column("body", Text, nullable=False),
+            Column("expires_at", BigInteger, nullable=False, index=True),
+            # The entity whose creation this is, until it is deleted.
+            Column("owner_id", _ID, index=True),
+        )
+        self.record_columns = [self.records.c[name] for name in IdempotencyRecord.__struct_fields__]
+
+    def of(self, resource: Resource[EntityT]) -> ResourceTable[EntityT]:
+        """Return the table of a resource."""
+        return self._tables[resource.name]
+
+
+def _key_column(field: str) -> str:
+    return f"{field}_key"
+
+
+def _column_type(resource: Resource[Any], field: str) -> TypeEngine[Any]:
+    kind = resource.fields[field]
+    if kind is Kind.ID:
+        return _ID
+    if kind is not Kind.INTEGER:
+        return Text()
+    limit = max((meta.le or 0 for meta in metas(resource.hints[field])), default=0)
+    return BigInteger() if limit > _MAX_INTEGER else Integer()

@@ -1,4 +1,4 @@
-"""What the API tells of itself: where things are, how it is, and its document."""
+"""What the API says about itself: its addresses, its health, and its document."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -14,16 +14,16 @@ Document: TypeAlias = Annotated[
 
 
 class Index(Struct, frozen=True):
-    """Where things are, relative to the API's own address."""
+    """The addresses of the API, relative to its own."""
 
     name: Literal["User Management API"] = "User Management API"
     docs: Annotated[str, Meta(description="A page to read and try the API on.")] = "/docs"
     openapi: Annotated[str, Meta(description="The API's OpenAPI document.")] = "/openapi.json"
     users: Annotated[str, Meta(description="The users.")] = "/users"
-    health: Annotated[str, Meta(description="Whether the API can answer.")] = "/health"
+    health: Annotated[str, Meta(description="Whether the API and its storage respond.")] = "/health"
 
 
 class Health(Struct, frozen=True):
-    """The API and its storage can answer."""
+    """The API and its storage respond."""
 
     status: Literal["ok"] = "ok"

@@ -1,0 +1,24 @@
+"""Who sends a request."""
+
+from msgspec import Struct
+
+
+class Caller(Struct, frozen=True):
+    """Who sent a request.
+
+    `subject` is unique to the caller: the token's `sub`, or another name that no `sub` can have.
+    `expires_at` is when its token expires, in seconds since the Unix epoch; None without a token.
+    """
+
+    subject: str
+    is_admin: bool
+    expires_at: int | None = None
+
+    def is_user(self, user_id: str) -> bool:
+        """Return whether the caller is that user."""
+        return self.subject == user_id
+
+
+# IAM decides who may invoke a function directly; such a caller acts as an administrator. No
+# user's subject begins with a space: the authorizer refuses such tokens.
+IAM_CALLER = Caller(subject=" iam", is_admin=True)

@@ -1,0 +1,7 @@
+"""The resources of the API: storage keeps these, and the document describes them."""
+
+from chalicelib.domain.orders import ORDERS
+from chalicelib.domain.resource import Resources
+from chalicelib.domain.users import USERS
+
+RESOURCES: Resources = (USERS, ORDERS)

@@ -1,0 +1,110 @@
+"""Creation of an entity: with its claims, its record and its parent's counter, all at once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.domain.errors import Problem
+from chalicelib.domain.idempotency import IdempotencyRecord
+from chalicelib.domain.resource import EntityT, Resource
+from chalicelib.storage.dynamodb.items import Item, Layout, latest_child_attribute, record_item
+from chalicelib.storage.dynamodb.updates import Update
+
+Write = dict[str, Any]
+
+
+class Creation:
+    """The writes that create entities in the table `table`, and why they fail.
+
+    `shards` is the number of partitions of lists; `now` is in seconds since the Unix epoch.
+    """
+
+    def __init__(self, table: str, layout: Layout, shards: int, now: int) -> None:
+        self._table = table
+        self._layout = layout
+        self._shards = shards
+        self._now = {"N": str(now)}
+
+    def writes(
+        self, resource: Resource[EntityT], entity: EntityT, record: IdempotencyRecord | None
+    ) -> list[Write]:
+        """Return the writes: the record, the parent, the entity, and the values that it claims."""
+        items = self._layout.of(resource)
+        writes = [] if record is None else [self._put_record(record, entity.id)]
+        if resource.parent:
+            writes.append({"Update": self._parent_update(resource, entity).request()})
+        writes.append(put_new(self._table, items.new(entity, self._shards, record)))
+        writes += [
+            put_new(self._table, items.claim(unique, unique.key(entity), entity.id))
+            for unique in resource.unique
+        ]
+        return writes
+
+    def problem(
+        self, resource: Resource[Any], writes: list[Write], failed: Mapping[int, Item | None]
+    ) -> Exception:
+        """Return why the creation failed, by the items that the failed conditions saw."""
+        for place, item in sorted(failed.items()):
+            if "Update" in writes[place]:
+                return self._parent_problem(resource, item)
+        puts = [writes[place] for place in sorted(failed)]
+        entity_type = self._layout.of(resource).type
+        if any(put["Put"]["Item"]["SK"]["S"].partition("#")[0] == entity_type for put in puts):
+            return RuntimeError("An id was used twice.")
+        return taken(resource, puts)
+
+    def _put_record(self, record: IdempotencyRecord, owner_id: str) -> Write:
+        put = put_new(self._table, record_item(record, owner_id))
+        put["Put"] |= {
+            "ConditionExpression": "attribute_not_exists(PK) OR expires_at <= :now",
+            "ExpressionAttributeValues": {":now": self._now},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        return put
+
+    def _parent_update(self, resource: Resource[EntityT], entity: EntityT) -> Update:
+        """Return the parent's part in the creation of a child: guard, counter and maximum."""
+        parent, counter, guard = resource.parent, resource.counter, resource.parent_guard
+        assert parent is not None and counter is not None  # noqa: S101, PT018 - see Resource
+        update = Update(self._table, self._layout.of(parent).key(resource.ids(entity)[:-1]))
+        counted = counter.counts(entity)
+        update.increment(counter.name, int(counted))
+        if counter.maximum is not None and counted:
+            update.where(
+                f"(attribute_not_exists(#{counter.name}) OR #{counter.name} < :maximum)",
+                maximum={"N": str(counter.maximum)},
+            )
+        if guard:
+            update.where_in(guard.field, [{"S": value} for value in sorted(guard.allowed)])
+        if resource.on_parent_deletion == "delete":
+            update.set(latest_child_attribute(resource), {"S": entity.id})
+        return update
+
+    def _parent_problem(self, resource: Resource[Any], item: Item | None) -> Problem:
+        """Return why a parent, whose item is handed back, refused the creation of a child."""
+        parent, counter = resource.parent, resource.counter
+        assert parent is not None and counter is not None  # noqa: S101, PT018 - see Resource
+        if item is None:
+            return parent.not_found()
+        if resource.parent_guard:
+            try:
+                resource.parent_guard.check(self._layout.of(parent).entity(item))
+            except Problem as refusal:
+                return refusal
+        return counter.exceeded()
+
+
+def put_new(table: str, item: Item) -> Write:
+    """Return the write of an item whose key must be free."""
+    return {
+        "Put": {
+            "TableName": table,
+            "Item": item,
+            "ConditionExpression": "attribute_not_exists(PK)",
+        }
+    }
+
+
+def taken(resource: Resource[Any], claims: list[Write]) -> Problem:
+    """Return the problem of the first of the claims that failed."""
+    problems = {unique.field.upper(): unique.taken for unique in resource.unique}
+    return problems[claims[0]["Put"]["Item"]["SK"]["S"]]()
