@@ -1,4 +1,4 @@
-# The entrance: `make` lists what there is.
+# Run `make` for a list of the commands.
 
 PORT ?= 8000
 SUB ?= local-admin
@@ -9,19 +9,19 @@ ROUTING ?= single
 SNAPSTART ?=
 STORAGE ?=
 
-# The newest Python that Lambda runs; deploying needs 3.12 or later, all else works on 3.11 too.
+# Lambda's newest runtime is preferred. Deploying needs 3.12 or later, everything else 3.11.
 PYTHON ?= $(shell for python in python3.13 python3.14 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$python && break; done)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-# What writes the lock files.
+# Writes the lock files.
 UV := 0.13.9
 AUDIT := cyclonedx-bom==7.5.0 pip-audit==2.10.1
 
 .DEFAULT_GOAL := help
-.PHONY: help local local-auth token migrate migrate-stage openapi release-openapi tools test test-all lint format clean lock sbom audit \
-	deploy delete package terraform package-size emulators bench
+.PHONY: help local local-auth token migrate migrate-stage openapi release-openapi tools test test-unit test-all lint format clean \
+	lock sbom audit deploy delete package terraform package-size emulators bench
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -33,65 +33,68 @@ $(INSTALLED): requirements.txt requirements-postgresql.txt requirements-dev.txt 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-docs.txt
 	@touch $@
 
-# Chalice restarts when any file changes, bytecode that it has just caused to be written included.
-# A stage that config.json does not have leaves the shell's settings alone. An application that cannot
-# be imported ends the command here: Chalice would print the traceback, and wait for a change.
+# Chalice restarts when any file changes, including bytecode that it has just written. The stage
+# "local" is not in config.json, so it keeps the shell's settings. The import ends the command if the
+# application is broken: Chalice would print the traceback and wait for a change.
 local local-auth: export PYTHONDONTWRITEBYTECODE = 1
 local: $(INSTALLED) ## Serve the API on this machine, open (PORT=8000, STORAGE=dynamodb or postgresql)
 	@$(BIN)/python -c 'import app'
-	@$(if $(STORAGE),PYTHON=$(abspath $(BIN)/python) tests/install-emulators $(STORAGE:dynamodb=ministack))
+	@$(if $(STORAGE),PYTHON=$(abspath $(BIN)/python) localdev/install-emulators $(STORAGE:dynamodb=ministack))
 	@$(if $(STORAGE),$(BIN)/python -m localdev.serve $(STORAGE),$(BIN)/chalice local --stage local) --port $(PORT)
 
-local-auth: $(INSTALLED) ## The same, closed: callers need a token
+local-auth: $(INSTALLED) ## Serve the API on this machine, with authentication
 	@$(BIN)/python -c 'import app'
 	@LOCAL_AUTH=closed $(BIN)/chalice local --stage local --port $(PORT)
 
 token: $(INSTALLED) ## Print a token for the closed server (SUB=<user_id> ROLE=admin)
 	@$(BIN)/python -m localdev.token --sub '$(SUB)' $(if $(ROLE),--role '$(ROLE)')
 
-migrate: $(INSTALLED) ## Bring the PostgreSQL database of STORAGE_URL to the present schema
+migrate: $(INSTALLED) ## Upgrade the schema of the PostgreSQL database at STORAGE_URL
 	$(BIN)/alembic upgrade head
 
-migrate-stage: $(INSTALLED) ## The same for a stage's database, from inside its network (STAGE=prod)
+migrate-stage: $(INSTALLED) ## Upgrade the schema of a stage's database, from its network (STAGE=prod)
 	@$(BIN)/python -m deployment migrate $(STAGE)
 
 openapi: $(INSTALLED) ## Write docs/openapi.json
 	@$(BIN)/python -m localdev.document
 
-release-openapi: $(INSTALLED) ## The same, and promise it: later changes are held against it
+release-openapi: $(INSTALLED) ## Write docs/openapi.json and freeze the compatibility baseline
 	@$(BIN)/python -m localdev.document --released
 
-emulators: $(INSTALLED) ## Install the emulators that the tests and make local STORAGE=dynamodb use
-	@PYTHON=$(abspath $(BIN)/python) tests/install-emulators
+emulators: $(INSTALLED) ## Install the emulators for the tests and make local STORAGE=dynamodb
+	@PYTHON=$(abspath $(BIN)/python) localdev/install-emulators
 
-tools: $(INSTALLED) ## Install the outsiders' tools that the tests of the document use
+tools: $(INSTALLED) ## Install the external tools that test the OpenAPI document
 	@PYTHON=$(abspath $(BIN)/python) tests/install-tools
 
-test: $(INSTALLED) emulators tools ## Run the tests
+test-unit: $(INSTALLED) ## Run the unit tests (seconds)
+	$(BIN)/python -m pytest -m "not slow" tests/unit
+
+test: $(INSTALLED) emulators tools ## Run the tests, except the slow ones (minutes)
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: $(INSTALLED) emulators tools ## Run the tests with the slow ones, which go further into the same things
+test-all: $(INSTALLED) emulators tools ## Run all tests
 	$(BIN)/python -m pytest --hypothesis-profile=thorough
 
-deploy: $(INSTALLED) ## Deploy a stage of your own, or update it (STAGE=dev)
+deploy: $(INSTALLED) ## Deploy or update a personal stage (STAGE=dev)
 	@$(BIN)/python -m deployment deploy $(STAGE)
 
-delete: $(INSTALLED) ## Delete what deploy made, its data only with TABLE=delete (STAGE=dev)
+delete: $(INSTALLED) ## Delete what deploy created; the data only with TABLE=delete (STAGE=dev)
 	@$(BIN)/python -m deployment delete $(STAGE) --table $(TABLE)
 
-package: $(INSTALLED) ## Make a CloudFormation template (STAGE=prod ROUTING=per-route SNAPSTART=on)
+package: $(INSTALLED) ## Generate a CloudFormation template (STAGE=prod ROUTING=per-route SNAPSTART=on)
 	@$(BIN)/python -m deployment package $(STAGE) --routing $(ROUTING) $(if $(filter on,$(SNAPSTART)),--snapstart)
 
-terraform: $(INSTALLED) ## Make a Terraform directory (STAGE=prod ROUTING=per-route)
+terraform: $(INSTALLED) ## Generate a Terraform directory (STAGE=prod ROUTING=per-route)
 	@$(BIN)/python -m deployment terraform $(STAGE) --routing $(ROUTING)
 
-package-size: package ## Tell what the functions' code weighs (STAGE=prod)
+package-size: package ## Show the size of the deployment package (STAGE=prod)
 	@$(BIN)/python -m deployment size build/$(STAGE)/cloudformation/deployment.zip
 
-bench: $(INSTALLED) emulators ## Measure side by side with others, and write docs/performance.md
+bench: $(INSTALLED) emulators ## Run the benchmarks and write docs/performance.md
 	@$(BIN)/python -m benchmarks
 
-lock: $(INSTALLED) ## Pin all that requirements*.in ask for, with hashes, in requirements*.txt
+lock: $(INSTALLED) ## Pin the dependencies in requirements*.in, with hashes, in requirements*.txt
 	@test -x .tools/lock/bin/uv || { $(PYTHON) -m venv .tools/lock \
 		&& .tools/lock/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV); }
 	@for name in requirements requirements-postgresql requirements-dev requirements-docs; do \
@@ -100,14 +103,14 @@ lock: $(INSTALLED) ## Pin all that requirements*.in ask for, with hashes, in req
 		$$(test $$name != requirements-docs || echo --no-deps) $$name.in --output-file $$name.txt \
 		|| exit 1; done
 
-sbom: $(INSTALLED) ## List what the functions' package holds, as CycloneDX, in build/sbom.cdx.json
+sbom: $(INSTALLED) ## Write the deployment package's SBOM (CycloneDX) to build/sbom.cdx.json
 	@test -x .tools/audit/bin/cyclonedx-py || { $(PYTHON) -m venv .tools/audit \
 		&& .tools/audit/bin/python -m pip install --quiet --disable-pip-version-check $(AUDIT); }
 	@mkdir -p build
 	@.tools/audit/bin/cyclonedx-py requirements requirements.txt --output-reproducible \
 		--output-file build/sbom.cdx.json
 
-audit: sbom ## Ask whether a dependency is known to be vulnerable (needs the network)
+audit: sbom ## Check the dependencies for known vulnerabilities (needs the network)
 	@for name in requirements requirements-postgresql requirements-dev; do \
 		.tools/audit/bin/pip-audit --require-hashes --disable-pip --requirement $$name.txt || exit 1; done
 
@@ -116,9 +119,9 @@ lint: $(INSTALLED) ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(INSTALLED) ## Put the code into its style
+format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean: ## Remove what the commands made, but no data
+clean: ## Remove everything that the commands created, except data
 	rm -rf .venv .emulators .tools build vendor .chalice/deployments .mypy_cache .pytest_cache .ruff_cache .hypothesis

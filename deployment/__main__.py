@@ -5,14 +5,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deployment import bundle, own_stage, packages
+from deployment import bundle, deploy, packages
 from deployment.errors import DeploymentError
 from deployment.migration import migrate
 from deployment.stages import Stage
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Carry out one command and return the exit status."""
+    """Run one command and return its exit status."""
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
@@ -26,38 +26,38 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deployment")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    deploy = commands.add_parser("deploy", help="deploy a stage of one's own, or update it")
-    _add_stage(deploy)
-    deploy.set_defaults(run=_deploy)
+    command = commands.add_parser("deploy", help="deploy or update a personal stage")
+    _add_stage(command)
+    command.set_defaults(run=_deploy)
 
-    delete = commands.add_parser("delete", help="delete a stage of one's own")
-    _add_stage(delete)
-    delete.add_argument(
+    command = commands.add_parser("delete", help="delete a personal stage")
+    _add_stage(command)
+    command.add_argument(
         "--table",
         choices=["keep", "delete"],
         default="keep",
-        help="what to do with the table and the key of its cursors",
+        help="what to do with the table and the secret that signs cursors",
     )
-    delete.set_defaults(run=_delete)
+    command.set_defaults(run=_delete)
 
-    package = commands.add_parser("package", help="make a CloudFormation template")
-    _add_stage(package)
-    _add_routing(package)
-    package.add_argument("--snapstart", action="store_true", help="start functions from snapshots")
-    package.set_defaults(run=_package)
+    command = commands.add_parser("package", help="generate a CloudFormation template")
+    _add_stage(command)
+    _add_routing(command)
+    command.add_argument("--snapstart", action="store_true", help="enable SnapStart")
+    command.set_defaults(run=_package)
 
-    terraform = commands.add_parser("terraform", help="make a Terraform directory")
-    _add_stage(terraform)
-    _add_routing(terraform)
-    terraform.set_defaults(run=_terraform)
+    command = commands.add_parser("terraform", help="generate a Terraform directory")
+    _add_stage(command)
+    _add_routing(command)
+    command.set_defaults(run=_terraform)
 
-    migration = commands.add_parser("migrate", help="bring a stage's PostgreSQL up to date")
-    _add_stage(migration)
-    migration.set_defaults(run=_migrate)
+    command = commands.add_parser("migrate", help="upgrade the schema of a stage's PostgreSQL")
+    _add_stage(command)
+    command.set_defaults(run=_migrate)
 
-    size = commands.add_parser("size", help="tell what a zip file with code weighs")
-    size.add_argument("path", type=Path)
-    size.set_defaults(run=_size)
+    command = commands.add_parser("size", help="show the size of a deployment package")
+    command.add_argument("path", type=Path)
+    command.set_defaults(run=_size)
     return parser
 
 
@@ -70,14 +70,14 @@ def _add_routing(parser: argparse.ArgumentParser) -> None:
         "--routing",
         choices=["single", "per-route"],
         default="single",
-        help="one function for every route, or each founding route on its own",
+        help="one function for all routes, or one each for the main routes",
     )
 
 
 def _deploy(options: argparse.Namespace) -> None:
-    url = own_stage.deploy(Stage(options.stage)).rstrip("/")
-    _say(
-        f"The API is at {url}. Its first calls:",
+    url = deploy.deploy(Stage(options.stage)).rstrip("/")
+    _print(
+        f"The API is at {url}. Try it:",
         f"  curl {url}/health",
         f'  curl {url}/users -H "Authorization: Bearer $TOKEN"',
     )
@@ -85,9 +85,9 @@ def _deploy(options: argparse.Namespace) -> None:
 
 def _delete(options: argparse.Namespace) -> None:
     stage = Stage(options.stage)
-    own_stage.delete(stage, with_data=options.table == "delete")
+    deploy.delete(stage, with_data=options.table == "delete")
     if options.table == "keep" and stage.uses_dynamodb:
-        _say(f"The table {stage.table!r} stays; TABLE=delete deletes it with all its data.")
+        _print(f"The table {stage.table!r} is kept; TABLE=delete deletes it with all its data.")
 
 
 def _package(options: argparse.Namespace) -> None:
@@ -96,8 +96,8 @@ def _package(options: argparse.Namespace) -> None:
         stage, per_route=options.routing == "per-route", snapstart=options.snapstart
     )
     template = directory.relative_to(stage.root) / packages.TEMPLATE
-    _say(
-        f"Made {template}. Deploy it with a bucket of yours:",
+    _print(
+        f"Wrote {template}. Deploy it through an S3 bucket of yours:",
         f"  aws cloudformation package --template-file {template} --s3-bucket BUCKET \\",
         f"    --output-template-file {template.with_stem('packaged')}",
         f"  aws cloudformation deploy --template-file {template.with_stem('packaged')} \\",
@@ -108,11 +108,11 @@ def _package(options: argparse.Namespace) -> None:
 def _terraform(options: argparse.Namespace) -> None:
     stage = Stage(options.stage)
     directory = packages.make_terraform(stage, per_route=options.routing == "per-route")
-    place = directory.relative_to(stage.root)
-    _say(
-        f"Made {place}. Deploy it with Terraform 1.5 or later:",
-        f"  terraform -chdir={place} init",
-        f"  terraform -chdir={place} apply",
+    path = directory.relative_to(stage.root)
+    _print(
+        f"Wrote {path}. Deploy it with Terraform 1.5 or later:",
+        f"  terraform -chdir={path} init",
+        f"  terraform -chdir={path} apply",
     )
 
 
@@ -121,10 +121,10 @@ def _migrate(options: argparse.Namespace) -> None:
 
 
 def _size(options: argparse.Namespace) -> None:
-    _say(*bundle.describe(options.path))
+    _print(*bundle.describe(options.path))
 
 
-def _say(*lines: str) -> None:
+def _print(*lines: str) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 

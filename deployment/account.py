@@ -1,4 +1,4 @@
-"""The AWS account that a stage is deployed to: who asks, and where."""
+"""The AWS account and Region that a stage is deployed to."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment.errors import DeploymentError
 
-# API Gateway takes one CreateDeployment in five seconds, and Chalice has just made one:
+# API Gateway allows one CreateDeployment in five seconds, and Chalice has just made one:
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-_PATIENT = Config(retries={"mode": "standard", "max_attempts": 10})
+_RETRYING = Config(retries={"mode": "standard", "max_attempts": 10})
 
 
 class Account:
-    """The account and Region that the standard AWS variables and files name.
+    """The account and Region that boto3 finds in the environment and the AWS configuration files.
 
-    Raises DeploymentError where they name none.
+    Raises DeploymentError if it finds none.
     """
 
     def __init__(self) -> None:
@@ -26,9 +26,9 @@ class Account:
             raise DeploymentError("No AWS Region is chosen: set AWS_DEFAULT_REGION.")
         self.number, self._partition = self._identify()
 
-    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes the clients' classes
+    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 creates the classes at run time
         """Return a client for the service."""
-        return self._session.client(service, config=_PATIENT)
+        return self._session.client(service, config=_RETRYING)
 
     def arn(self, service: str, resource: str) -> str:
         """Return the ARN of one of the account's resources in the Region."""

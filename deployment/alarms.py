@@ -1,4 +1,4 @@
-"""The alarms of the CloudFormation template that are one for each function or operation.
+"""CloudFormation alarms for each Lambda function and each DynamoDB operation.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudwatch-alarm.html
 """
@@ -6,51 +6,60 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resou
 from collections.abc import Iterable
 from typing import Any
 
-# DynamoDB counts its failures by operation, throttled requests by table.
+# DynamoDB reports errors per operation, and throttled requests per table.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
 _OPERATIONS = ("GetItem", "Query", "TransactWriteItems", "UpdateItem")
 
 Resources = dict[str, Any]
 
 
-def table_errors(table: object) -> Resources:
-    """Return alarms on what goes wrong with the table."""
-    named = {"TableName": table}
+def table_alarms(table: object) -> Resources:
+    """Return alarms for throttled requests and errors of the table."""
+    dimensions = {"TableName": table}
     throttled = "DynamoDB throttles the table"
     alarms = {
-        "ThrottledReads": _any("AWS/DynamoDB", "ReadThrottleEvents", named, throttled),
-        "ThrottledWrites": _any("AWS/DynamoDB", "WriteThrottleEvents", named, throttled),
+        "ThrottledReads": _alarm("AWS/DynamoDB", "ReadThrottleEvents", dimensions, throttled),
+        "ThrottledWrites": _alarm("AWS/DynamoDB", "WriteThrottleEvents", dimensions, throttled),
     }
     for operation in _OPERATIONS:
-        dimensions = {**named, "Operation": operation}
-        text = f"DynamoDB fails to carry out {operation}"
-        alarms[f"{operation}Errors"] = _any("AWS/DynamoDB", "SystemErrors", dimensions, text)
+        alarms[f"{operation}Errors"] = _alarm(
+            "AWS/DynamoDB",
+            "SystemErrors",
+            {**dimensions, "Operation": operation},
+            f"DynamoDB fails to run {operation}",
+        )
     return alarms
 
 
-def throttles(functions: Iterable[str]) -> Resources:
-    """Return alarms on Lambda refusing to run the functions, which are logical names."""
-    text = "Lambda refuses to run the function: a limit of concurrency is reached"
+def throttle_alarms(functions: Iterable[str]) -> Resources:
+    """Return alarms for throttled invocations of the functions, given by logical name."""
     return {
-        f"{name}Throttles": _any("AWS/Lambda", "Throttles", {"FunctionName": {"Ref": name}}, text)
+        f"{name}Throttles": _alarm(
+            "AWS/Lambda",
+            "Throttles",
+            {"FunctionName": {"Ref": name}},
+            "Lambda throttles the function: a concurrency limit is reached",
+        )
         for name in functions
     }
 
 
-def dimensions_of(named: dict[str, object]) -> list[dict[str, object]]:
-    """Return dimensions as CloudFormation lists them."""
-    return [{"Name": name, "Value": value} for name, value in named.items()]
+def as_dimensions(values: dict[str, object]) -> list[dict[str, object]]:
+    """Return the dimensions in CloudFormation's form."""
+    return [{"Name": name, "Value": value} for name, value in values.items()]
 
 
-def _any(namespace: str, metric: str, dimensions: dict[str, object], text: str) -> Resources:
-    """Return an alarm that goes off whenever the metric counts something."""
+def _alarm(
+    namespace: str, metric: str, dimensions: dict[str, object], description: str
+) -> Resources:
+    """Return an alarm that goes off when the metric is above zero."""
     return {
         "Type": "AWS::CloudWatch::Alarm",
         "Properties": {
-            "AlarmDescription": text,
+            "AlarmDescription": description,
             "Namespace": namespace,
             "MetricName": metric,
-            "Dimensions": dimensions_of(dimensions),
+            "Dimensions": as_dimensions(dimensions),
             "Statistic": "Sum",
             "Period": 60,
             "EvaluationPeriods": 5,

@@ -1,4 +1,4 @@
-"""The zip file with the functions' code, as Chalice makes it."""
+"""The deployment package: the zip file with the functions' code, which Chalice builds."""
 
 import shutil
 import sys
@@ -11,11 +11,10 @@ from deployment.stages import Stage
 
 
 def prepare(stage: Stage) -> None:
-    """Make Chalice package what the sources say, and what `vendor` adds for a quick start.
+    """Prepare the project so that Chalice packages the sources and `vendor/`, and nothing else.
 
-    Left to itself it would take along the bytecode that this process and earlier ones have left,
-    and it reuses packages by a digest of the files' contents that does not know their names.
-    Raises DeploymentError where the stage's driver cannot be had.
+    Chalice would include stale bytecode, and reuse an earlier package when file names change but
+    contents do not. Raises DeploymentError if the stage's driver cannot be installed.
     """
     root = stage.root
     sys.dont_write_bytecode = True
@@ -28,9 +27,9 @@ def prepare(stage: Stage) -> None:
 
 
 def describe(path: Path) -> Iterator[str]:
-    """Yield lines that tell how large the zip file is, and which parts it has.
+    """Yield lines with the size of the zip file and of its parts.
 
-    Sizes are in octets: compressed, as uploaded, and unzipped, as Lambda's limit of 250 MB counts.
+    Sizes are in bytes, compressed and unzipped. Lambda's limit of 250 MB is for the latter.
     https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
     """
     with zipfile.ZipFile(path) as bundle:

@@ -1,4 +1,4 @@
-"""Chalice's commands, run as a person would run them."""
+"""Chalice's commands, run in a subprocess."""
 
 import os
 import subprocess
@@ -11,15 +11,15 @@ _MAIN = "import sys; from chalice.cli import main; sys.exit(main())"
 
 
 def chalice(stage: Stage, command: str, *arguments: str, **variables: str) -> None:
-    """Run a command of Chalice's for the stage, with more environment variables.
+    """Run a Chalice command for the stage, with additional environment variables.
 
-    Raises DeploymentError when it fails.
+    Raises DeploymentError if it fails.
     """
-    done = subprocess.run(  # noqa: S603 - the interpreter that runs this, and constants
+    done = subprocess.run(  # noqa: S603 - this interpreter and constants
         [sys.executable, "-c", _MAIN, command, "--stage", stage.name, *arguments],
         cwd=stage.root,
         env={**os.environ, **variables},
         check=False,
     )
     if done.returncode != 0:
-        raise DeploymentError(f"'chalice {command}' failed; what it printed says why.")
+        raise DeploymentError(f"'chalice {command}' failed; see its output above.")

@@ -1,4 +1,4 @@
-"""What has to hold before anything is packaged or deployed, each told in one sentence."""
+"""Checks before anything is packaged or deployed. Each reports one sentence."""
 
 import sys
 
@@ -6,33 +6,30 @@ from chalicelib.settings import SettingsError
 from deployment.errors import DeploymentError
 from deployment.stages import Stage
 
-# Chalice takes the functions' runtime from the interpreter that runs it, and Lambda no longer
+# Chalice derives the functions' runtime from the interpreter that runs it, and Lambda no longer
 # creates functions on python3.11: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 OLDEST_RUNTIME = (3, 12)
 NEWEST_RUNTIME = (3, 14)
 
 
 def check(stage: Stage) -> None:
-    """Return when the stage can be shipped from here. Raises DeploymentError."""
+    """Raise DeploymentError unless the stage can be deployed from here."""
     check_interpreter(sys.version_info[:2])
     check_stage(stage)
 
 
 def check_interpreter(version: tuple[int, int]) -> None:
-    """Return when Lambda has a runtime for this version of Python. Raises DeploymentError."""
+    """Raise DeploymentError unless Lambda has a runtime for this version of Python."""
     if not OLDEST_RUNTIME <= version <= NEWEST_RUNTIME:
         raise DeploymentError(
             f"Lambda has no runtime for Python {version[0]}.{version[1]}, and Chalice deploys for"
-            " the Python that it runs on: use the one that .python-version names."
+            " the Python that it runs on: use the version in .python-version."
         )
 
 
 def check_stage(stage: Stage) -> None:
-    """Return when the stage's functions know where data is and whom to trust.
-
-    Raises DeploymentError.
-    """
-    stage.refuse_secrets()
+    """Raise DeploymentError unless storage and authentication of the stage are configured."""
+    stage.check_secrets()
     try:
         stage.settings.check_authentication()
         _ = stage.settings.storage_url

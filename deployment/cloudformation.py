@@ -1,12 +1,12 @@
-"""The CloudFormation template: Chalice's, merged with `.chalice/resources.yaml`, and finished here.
+"""The CloudFormation template: Chalice's, merged with `.chalice/resources.yaml` and completed here.
 
 https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification.html
 """
 
 from typing import Any
 
-from deployment import founding_routes
-from deployment.alarms import dimensions_of, table_errors, throttles
+from deployment import route_functions
+from deployment.alarms import as_dimensions, table_alarms, throttle_alarms
 from deployment.gateway_responses import EXTENSION, as_extension, gateway_responses
 from deployment.policy import scoped
 from deployment.snapstart import use_alias
@@ -22,12 +22,12 @@ _URI = (
 Template = dict[str, Any]
 
 
-def finish(template: Template, stage: Stage, *, per_route: bool, snapstart: bool) -> None:
-    """Add to `template` what follows from its routes and functions, and from the stage."""
+def complete(template: Template, stage: Stage, *, per_route: bool, snapstart: bool) -> None:
+    """Add to `template` what depends on its routes and functions, and on the stage."""
     resources = template["Resources"]
     if stage.uses_dynamodb:
         resources["Table"]["Properties"]["TableName"] = stage.table
-        resources |= table_errors({"Ref": "Table"})
+        resources |= table_alarms({"Ref": "Table"})
     else:
         del resources["Table"]
         del template["Outputs"]["TableName"]
@@ -37,18 +37,16 @@ def finish(template: Template, stage: Stage, *, per_route: bool, snapstart: bool
     swagger[EXTENSION] = as_extension(gateway_responses(stage.settings.cors_origins))
     _name_functions(resources, stage)
     if per_route:
-        founding_routes.route_to_own_functions(
-            swagger, lambda name: {"Fn::Sub": _URI % _logical(name)}
-        )
-        _permit_routes(resources)
+        route_functions.integrate(swagger, lambda name: {"Fn::Sub": _URI % _logical_id(name)})
+        _add_invoke_permissions(resources)
     called = _called_by_gateway(resources)
     if snapstart:
         use_alias(resources, called)
-    _set_alarms(resources, stage, called)
+    _add_alarms(resources, stage, called)
     _scope_role(resources, stage)
 
 
-def _logical(name: str) -> str:
+def _logical_id(name: str) -> str:
     return name[0].upper() + name[1:]
 
 
@@ -57,12 +55,12 @@ def _functions(resources: Template) -> list[str]:
 
 
 def _name_functions(resources: Template, stage: Stage) -> None:
-    """Give the functions the names that `chalice deploy` gives them, and each its log group."""
-    for logical in _functions(resources):
-        own = "" if logical == _HANDLER else f"-{logical[0].lower()}{logical[1:]}"
-        name = f"{stage.full_name}{own}"
-        resources[logical]["Properties"]["FunctionName"] = name
-        resources[f"{logical}Logs"] = {
+    """Name the functions as `chalice deploy` does, and add a log group for each."""
+    for logical_id in _functions(resources):
+        suffix = "" if logical_id == _HANDLER else f"-{logical_id[0].lower()}{logical_id[1:]}"
+        name = f"{stage.full_name}{suffix}"
+        resources[logical_id]["Properties"]["FunctionName"] = name
+        resources[f"{logical_id}Logs"] = {
             "Type": "AWS::Logs::LogGroup",
             "DeletionPolicy": "Delete",
             "UpdateReplacePolicy": "Delete",
@@ -73,13 +71,13 @@ def _name_functions(resources: Template, stage: Stage) -> None:
         }
 
 
-def _permit_routes(resources: Template) -> None:
+def _add_invoke_permissions(resources: Template) -> None:
     handler = resources[f"{_HANDLER}InvokePermission"]
-    for name in founding_routes.FUNCTIONS.values():
-        own = {"FunctionName": {"Fn::GetAtt": [_logical(name), "Arn"]}}
-        resources[f"{_logical(name)}InvokePermission"] = {
+    for name in route_functions.FUNCTIONS.values():
+        function = {"FunctionName": {"Fn::GetAtt": [_logical_id(name), "Arn"]}}
+        resources[f"{_logical_id(name)}InvokePermission"] = {
             **handler,
-            "Properties": {**handler["Properties"], **own},
+            "Properties": {**handler["Properties"], **function},
         }
 
 
@@ -88,15 +86,15 @@ def _called_by_gateway(resources: Template) -> list[str]:
     return sorted(name.removesuffix(suffix) for name in resources if name.endswith(suffix))
 
 
-def _set_alarms(resources: Template, stage: Stage, called: list[str]) -> None:
-    api = dimensions_of({"ApiName": stage.full_name, "Stage": stage.api_stage})
-    for name in ("ServerErrors", "SlowAnswers"):
+def _add_alarms(resources: Template, stage: Stage, called: list[str]) -> None:
+    api = as_dimensions({"ApiName": stage.full_name, "Stage": stage.api_stage})
+    for name in ("ServerErrors", "SlowResponses"):
         resources[name]["Properties"]["Dimensions"] = api
-    resources |= throttles(called)
+    resources |= throttle_alarms(called)
 
 
 def _scope_role(resources: Template, stage: Stage) -> None:
-    """Narrow the functions' role to the table, the stage's parameters and the log groups."""
+    """Restrict the functions' role to the table, the stage's parameters and the log groups."""
     table = [{"Fn::Sub": "${Table.Arn}"}, {"Fn::Sub": "${Table.Arn}/index/*"}]
     parameter = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter"
     groups = [f"{name}Logs" for name in _functions(resources)]
@@ -110,6 +108,6 @@ def _scope_role(resources: Template, stage: Stage) -> None:
             ],
             "logs": [{"Fn::GetAtt": [name, "Arn"]} for name in groups],
         },
-        # The groups are the stack's.
+        # The stack creates the groups.
         without=frozenset({"logs:CreateLogGroup"}),
     )

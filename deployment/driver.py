@@ -1,4 +1,4 @@
-"""The driver of PostgreSQL, for stages that use it: DynamoDB's package goes without its 20 MB."""
+"""The PostgreSQL driver. It adds 20 MB, so only the package of a stage that uses it has it."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from deployment.errors import DeploymentError
 
 REQUIREMENTS = "requirements-postgresql.txt"
 
-# Lambda's runtimes of Python 3.12 and later run on Amazon Linux 2023, which has glibc 2.34.
+# Lambda's runtimes for Python 3.12 and later run on Amazon Linux 2023, which has glibc 2.34.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 _PLATFORMS = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 _MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
@@ -17,7 +17,7 @@ _MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
 def install(root: Path, folder: Path, architecture: str) -> None:
     """Install the driver into `folder`, built for Lambda on "arm64" or "x86_64".
 
-    Raises DeploymentError where pip fails.
+    Raises DeploymentError if pip fails.
     """
     machine = _MACHINES[architecture]
     command = [
@@ -26,6 +26,6 @@ def install(root: Path, folder: Path, architecture: str) -> None:
         *(f"--platform={platform}_{machine}" for platform in _PLATFORMS),
         *("--target", str(folder), "--requirement", str(root / REQUIREMENTS)),
     ]
-    done = subprocess.run(command, check=False)  # noqa: S603 - the interpreter that runs this
+    done = subprocess.run(command, check=False)  # noqa: S603 - this interpreter
     if done.returncode != 0:
-        raise DeploymentError(f"pip could not install {REQUIREMENTS}; what it printed says why.")
+        raise DeploymentError(f"pip could not install {REQUIREMENTS}; see its output above.")

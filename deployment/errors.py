@@ -1,5 +1,5 @@
-"""What stops a command before it has made anything."""
+"""The error of deployment commands."""
 
 
 class DeploymentError(Exception):
-    """The command cannot be carried out; the text is one sentence that says what to change."""
+    """The command cannot run. The message is one sentence that says what to change."""

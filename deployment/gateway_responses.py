@@ -1,8 +1,8 @@
-"""What API Gateway answers by itself, as the problems that the application answers with.
+"""API Gateway's own error responses, as the problem details that the application sends.
 
-API Gateway refuses some requests before any function sees them, and answers when a function fails.
-Each kind of such an answer can be given a body and headers; they are made here from
-`chalicelib.domain.errors`, so that a client cannot tell where a problem was born.
+API Gateway rejects some requests before they reach a function, and responds itself when a function
+fails. Each type of response can be given headers and a body. They are built here from
+`chalicelib.domain.errors`, so that clients see the same problems from both.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 """
 
@@ -17,6 +17,7 @@ from chalicelib.domain.errors import (
     ContentTooLarge,
     Forbidden,
     GatewayTimeout,
+    InternalError,
     Problem,
     ServiceNotFound,
     TooManyRequests,
@@ -25,35 +26,35 @@ from chalicelib.domain.errors import (
     UnsupportedMediaType,
 )
 from chalicelib.web.cors import EXPOSED_HEADERS
-from chalicelib.web.problem_details import describe, kind_of
+from chalicelib.web.problem_details import describe
 
 EXTENSION = "x-amazon-apigateway-gateway-responses"
-"""Where a Swagger document has them.
+"""The member of a Swagger document that holds the responses.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-gateway-responses.html
 """
 
-_FAULT = Exception()
-_BARRED = Forbidden("This request is not let in.")
-_NO_CREDENTIALS = Forbidden("The credentials of this request are not accepted here.")
+_INTERNAL_ERROR = InternalError()
+_ACCESS_DENIED = Forbidden("Access to this resource is denied.")
+_BAD_CREDENTIALS = Forbidden("The credentials of this request are not accepted here.")
 _JSON_ONLY = UnsupportedMediaType(("application/json",))
 
-PROBLEMS: Mapping[str, Exception] = {
-    "ACCESS_DENIED": _BARRED,
-    "API_CONFIGURATION_ERROR": _FAULT,
-    "AUTHORIZER_CONFIGURATION_ERROR": _FAULT,
-    "AUTHORIZER_FAILURE": _FAULT,
+PROBLEMS: Mapping[str, Problem] = {
+    "ACCESS_DENIED": _ACCESS_DENIED,
+    "API_CONFIGURATION_ERROR": _INTERNAL_ERROR,
+    "AUTHORIZER_CONFIGURATION_ERROR": _INTERNAL_ERROR,
+    "AUTHORIZER_FAILURE": _INTERNAL_ERROR,
     "BAD_REQUEST_BODY": BadRequest(),
     "BAD_REQUEST_PARAMETERS": BadRequest(),
     "DEFAULT_4XX": BadRequest(),
-    "DEFAULT_5XX": _FAULT,
-    "EXPIRED_TOKEN": _NO_CREDENTIALS,
-    # The function could not be called, for one when it has no more room for requests.
+    "DEFAULT_5XX": _INTERNAL_ERROR,
+    "EXPIRED_TOKEN": _BAD_CREDENTIALS,
+    # The function could not be invoked, for example because it is throttled.
     "INTEGRATION_FAILURE": Unavailable(),
     "INTEGRATION_TIMEOUT": GatewayTimeout(),
-    "INVALID_API_KEY": _NO_CREDENTIALS,
-    "INVALID_SIGNATURE": _NO_CREDENTIALS,
-    # API Gateway's name for a path or a method that it does not have.
+    "INVALID_API_KEY": _BAD_CREDENTIALS,
+    "INVALID_SIGNATURE": _BAD_CREDENTIALS,
+    # API Gateway's name for an unknown path or method.
     "MISSING_AUTHENTICATION_TOKEN": ServiceNotFound(),
     "QUOTA_EXCEEDED": TooManyRequests(),
     "REQUEST_TOO_LARGE": ContentTooLarge(),
@@ -61,14 +62,14 @@ PROBLEMS: Mapping[str, Exception] = {
     "THROTTLED": TooManyRequests(),
     "UNAUTHORIZED": Unauthenticated(),
     "UNSUPPORTED_MEDIA_TYPE": _JSON_ONLY,
-    "WAF_FILTERED": _BARRED,
+    "WAF_FILTERED": _ACCESS_DENIED,
 }
 
 
 class GatewayResponse(NamedTuple):
-    """One kind of answer, in the words of API Gateway's PutGatewayResponse.
+    """One type of response, with the parameters of API Gateway's PutGatewayResponse.
 
-    `headers` maps names to expressions: a text in single quotes, or where to take it from.
+    `headers` maps names to expressions: a literal in single quotes, or a variable.
     https://docs.aws.amazon.com/apigateway/latest/api/API_PutGatewayResponse.html
     """
 
@@ -83,18 +84,18 @@ class GatewayResponse(NamedTuple):
 
     @property
     def templates(self) -> dict[str, str]:
-        """The body as `responseTemplates`; the one template serves whatever the client accepts."""
+        """The body as `responseTemplates`; the only template is used for any Accept header."""
         return {"application/json": self.body}
 
 
 def gateway_responses(origins: Iterable[str]) -> dict[str, GatewayResponse]:
-    """Return the answer for each kind; `origins` are the web origins that may read them."""
-    cross_origin = _cross_origin(sorted(origins))
-    return {name: _response(problem, cross_origin) for name, problem in PROBLEMS.items()}
+    """Return the response for each type; `origins` are the allowed CORS origins."""
+    cors = _cors_headers(sorted(origins))
+    return {name: _response(problem, cors) for name, problem in PROBLEMS.items()}
 
 
 def as_extension(responses: Mapping[str, GatewayResponse]) -> dict[str, object]:
-    """Return the answers as the member `EXTENSION` of a Swagger document."""
+    """Return the responses as the value of `EXTENSION` in a Swagger document."""
     return {
         name: {
             "statusCode": str(response.status),
@@ -105,26 +106,29 @@ def as_extension(responses: Mapping[str, GatewayResponse]) -> dict[str, object]:
     }
 
 
-def _response(problem: Exception, cross_origin: Mapping[str, str]) -> GatewayResponse:
+def _response(problem: Problem, cors: Mapping[str, str]) -> GatewayResponse:
     body = msgspec.to_builtins(describe(problem, "$context.requestId"))
-    own = problem.headers if isinstance(problem, Problem) else {}
-    fixed = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", **own}
+    headers = {
+        "Content-Type": "application/problem+json",
+        "Cache-Control": "no-store",
+        **problem.headers,
+    }
     return GatewayResponse(
-        kind_of(problem).status,
+        problem.status,
         {
-            **{name: f"'{value}'" for name, value in fixed.items()},
+            **{name: f"'{value}'" for name, value in headers.items()},
             "x-request-id": "context.requestId",
-            **cross_origin,
+            **cors,
         },
         json.dumps(body),
     )
 
 
-def _cross_origin(origins: list[str]) -> dict[str, str]:
+def _cors_headers(origins: list[str]) -> dict[str, str]:
     """Return the CORS headers.
 
-    API Gateway cannot choose among several origins, only name one or repeat the request's. It
-    repeats it where there are several: what another origin could read then is that it was refused.
+    API Gateway cannot check the request's origin against a list. With several origins it allows
+    any: all that another origin can read is an error response.
     """
     if not origins:
         return {}

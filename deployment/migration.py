@@ -1,4 +1,4 @@
-"""`make migrate-stage`: the schema of a stage's PostgreSQL database, brought up to date."""
+"""`make migrate-stage`: upgrade the schema of a stage's PostgreSQL database."""
 
 import os
 import subprocess
@@ -11,20 +11,20 @@ _VARIABLES = ("STORAGE_URL", "STORAGE_PASSWORD_PARAMETER")
 
 
 def migrate(stage: Stage) -> None:
-    """Run the migrations that the stage's database has not seen yet.
+    """Run the migrations that the stage's database does not have yet.
 
-    It is reached as STORAGE_URL says, so this is for a machine inside the database's network, or
-    at the end of a tunnel into it. Raises DeploymentError.
+    This connects to STORAGE_URL, so it needs a machine inside the database's network, or a tunnel
+    into it. Raises DeploymentError.
     """
     if stage.uses_dynamodb:
-        raise DeploymentError(f"Stage {stage.name!r} is on DynamoDB, which has no migrations.")
+        raise DeploymentError(f"Stage {stage.name!r} uses DynamoDB, which has no migrations.")
     inherited = {name: value for name, value in os.environ.items() if name not in _VARIABLES}
-    given = {name: value for name, value in stage.environment.items() if name in _VARIABLES}
+    configured = {name: value for name, value in stage.environment.items() if name in _VARIABLES}
     done = subprocess.run(
         [sys.executable, "-m", "alembic", "upgrade", "head"],
         cwd=stage.root,
-        env=inherited | given,
+        env=inherited | configured,
         check=False,
     )
     if done.returncode != 0:
-        raise DeploymentError("'alembic upgrade head' failed; what it printed says why.")
+        raise DeploymentError("'alembic upgrade head' failed; see its output above.")

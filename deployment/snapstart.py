@@ -1,7 +1,7 @@
 """SnapStart: functions that start from a snapshot of an initialised process.
 
-Lambda takes snapshots of published versions only, so API Gateway has to call the functions through
-an alias. https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html
+Only published versions have snapshots, so API Gateway must call the functions through an alias.
+https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html
 https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-generated-resources-function.html
 """
 
@@ -12,16 +12,16 @@ _ALIAS = "live"
 
 
 def use_alias(resources: dict[str, Any], functions: Iterable[str]) -> None:
-    """Publish the functions with SnapStart, and have the API of the template call what is live."""
+    """Publish the functions with SnapStart, and make the template's API call their alias."""
     api = resources["RestAPI"]["Properties"]
     for name in functions:
         resources[name]["Properties"] |= {
             "AutoPublishAlias": _ALIAS,
-            # Otherwise only changed code makes a version, and a changed variable takes no effect.
+            # Otherwise only new code publishes a version, and a changed variable has no effect.
             "AutoPublishAliasAllProperties": True,
             "SnapStart": {"ApplyOn": "PublishedVersions"},
         }
-        # What SAM calls the alias, and the alias's ARN is what Ref returns.
+        # SAM's logical id for the alias; Ref returns its ARN.
         alias = f"{name}Alias{_ALIAS}"
         resources[f"{name}InvokePermission"]["Properties"]["FunctionName"] = {"Ref": alias}
         api["DefinitionBody"] = _replace(api["DefinitionBody"], f"${{{name}.Arn}}", f"${{{alias}}}")

@@ -20,7 +20,7 @@ _SECRETS = ("AUTH_SECRET", "CURSOR_SECRET")
 
 
 class Stage:
-    """The stage `name` of the project in `root`. Raises DeploymentError where there is none."""
+    """The stage `name` of the project in `root`. Raises DeploymentError if it does not exist."""
 
     def __init__(self, name: str, root: Path = PROJECT) -> None:
         factory = CLIFactory(str(root), environ={})
@@ -36,17 +36,17 @@ class Stage:
 
     @cached_property
     def full_name(self) -> str:
-        """What Chalice puts before the names of functions and calls the role."""
+        """Chalice's prefix for function names, and the name of the role."""
         return f"{self._config.app_name}-{self.name}"
 
     @cached_property
     def api_stage(self) -> str:
-        """The name of API Gateway's stage, which is the first segment of the URL's path."""
+        """The name of the API Gateway stage, which is the first segment of the URL's path."""
         return str(self._config.api_gateway_stage)
 
     @cached_property
     def environment(self) -> Mapping[str, str]:
-        """The variables that the stage's functions are given, and nothing of this process's."""
+        """The environment variables of the stage's functions, without those of this process."""
         return dict(self._config.environment_variables)
 
     @cached_property
@@ -61,57 +61,57 @@ class Stage:
 
     @cached_property
     def uses_dynamodb(self) -> bool:
-        """Whether data is in DynamoDB, and not in PostgreSQL. Raises DeploymentError for others."""
+        """Whether the stage uses DynamoDB, not PostgreSQL. Raises DeploymentError for others."""
         scheme = urlsplit(self.environment.get("STORAGE_URL", "")).scheme
         if scheme not in {"dynamodb", "postgresql+psycopg"}:
             raise DeploymentError(
-                f"{self._place('STORAGE_URL')} must name a DynamoDB table, as"
+                f"{self._setting('STORAGE_URL')} must name a DynamoDB table, as"
                 f" dynamodb://{self.full_name}, or a PostgreSQL database, as"
                 " postgresql+psycopg://<user>@<host>/<database>."
             )
         return scheme == "dynamodb"
 
     def check_storage(self) -> None:
-        """Return when the functions can reach the storage. Raises DeploymentError."""
+        """Raise DeploymentError unless the functions can reach the storage."""
         if self.uses_dynamodb:
             _ = self.table
         elif not (self._config.subnet_ids and self._config.security_group_ids):
             raise DeploymentError(
-                f"STORAGE_URL of stage {self.name!r} names a database, which functions reach from"
-                f" inside its VPC only: set subnet_ids and security_group_ids under"
+                f"STORAGE_URL of stage {self.name!r} names a database, which functions can only"
+                f" reach inside its VPC: set subnet_ids and security_group_ids under"
                 f" stages.{self.name} in .chalice/config.json."
             )
 
     @property
     def table(self) -> str:
-        """The DynamoDB table that STORAGE_URL names. Raises DeploymentError for other storage."""
+        """The DynamoDB table in STORAGE_URL. Raises DeploymentError for other storage."""
         url = urlsplit(self.environment.get("STORAGE_URL", ""))
         if url.scheme != "dynamodb" or not url.netloc:
             raise DeploymentError(
-                f"{self._place('STORAGE_URL')} must name a DynamoDB table, as"
+                f"{self._setting('STORAGE_URL')} must name a DynamoDB table, as"
                 f" dynamodb://{self.full_name}."
             )
         return url.netloc
 
     @property
     def cursor_parameter(self) -> str:
-        """The SSM parameter that keeps the key of cursors. Raises DeploymentError without one."""
+        """The SSM parameter with the secret that signs cursors. Raises DeploymentError if unset."""
         name = self.environment.get("CURSOR_SECRET_PARAMETER", "")
         if not name:
             raise DeploymentError(
-                f"{self._place('CURSOR_SECRET_PARAMETER')} must name an SSM parameter, as"
+                f"{self._setting('CURSOR_SECRET_PARAMETER')} must name an SSM parameter, as"
                 f" /user-management/{self.name}/cursor-secret."
             )
         return name
 
     @property
     def auth_parameter(self) -> str | None:
-        """The SSM parameter that keeps the shared secret of tokens; None with public keys."""
+        """The SSM parameter with the shared secret of tokens, or None if public keys are used."""
         return self.environment.get("AUTH_SECRET_PARAMETER") or None
 
     @property
     def password_parameter(self) -> str | None:
-        """The SSM parameter that keeps the database's password; None where there is none."""
+        """The SSM parameter with the database's password, if there is one."""
         return self.environment.get("STORAGE_PASSWORD_PARAMETER") or None
 
     @property
@@ -122,25 +122,25 @@ class Stage:
 
     @property
     def deployed(self) -> Mapping[str, Mapping[str, str]]:
-        """What `chalice deploy` has made and keeps in `.chalice/deployed`, by resource name."""
+        """The resources that `chalice deploy` recorded in `.chalice/deployed`, by name."""
         deployed = self._config.deployed_resources(self.name)
         return {name: deployed.resource_values(name) for name in deployed.resource_names()}
 
-    def refuse_secrets(self) -> None:
-        """Return when no secret is in the configuration. Raises DeploymentError."""
+    def check_secrets(self) -> None:
+        """Raise DeploymentError if the configuration contains a secret."""
         for name in _SECRETS:
             if self.environment.get(name):
                 raise DeploymentError(
-                    f"{self._place(name)} is a secret in a file that is kept in version control:"
+                    f"{self._setting(name)} is a secret in a file under version control:"
                     f" put it into an SSM parameter, and the parameter's name into"
                     f" {name}_PARAMETER."
                 )
         if urlsplit(self.environment.get("STORAGE_URL", "")).password:
             raise DeploymentError(
-                f"{self._place('STORAGE_URL')} holds a password, in a file that is kept in version"
+                f"{self._setting('STORAGE_URL')} contains a password, in a file under version"
                 " control: put it into an SSM parameter, and the parameter's name into"
                 " STORAGE_PASSWORD_PARAMETER."
             )
 
-    def _place(self, variable: str) -> str:
+    def _setting(self, variable: str) -> str:
         return f"{variable} of stage {self.name!r} in .chalice/config.json"

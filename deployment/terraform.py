@@ -1,8 +1,8 @@
-"""The Terraform directory: Chalice's `chalice.tf.json`, corrected here, beside `infra/terraform`.
+"""The Terraform directory: Chalice's `chalice.tf.json`, corrected here, and `infra/terraform`.
 
-What HCL can say is said in `infra/terraform/*.tf`, its overrides of Chalice's resources included.
-Left for here are the inside of Chalice's Swagger document and policy, which are texts in
-`chalice.tf.json`, and what Terraform no longer accepts.
+`infra/terraform/*.tf` has everything that HCL can express, including overrides of Chalice's
+resources. Corrected here are Chalice's Swagger document and policy, which are strings in
+`chalice.tf.json`, and what current Terraform rejects.
 """
 
 import json
@@ -11,54 +11,54 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from deployment import founding_routes
+from deployment import route_functions
 from deployment.gateway_responses import EXTENSION, as_extension, gateway_responses
 from deployment.policy import scoped
 from deployment.stages import Stage
 
 SOURCES = Path("infra") / "terraform"
 
-_TABLE_SOURCE = "table.tf"
-_TABLE = "${aws_dynamodb_table.this.arn}"
+_TABLE_SOURCES = ("table.tf", "table_alarms_override.tf")
+_TABLE_ARN = "${aws_dynamodb_table.this.arn}"
 _ARN = (
     "arn:${data.aws_partition.chalice.partition}:%s:${data.aws_region.chalice.name}"
     ":${data.aws_caller_identity.chalice.account_id}:%s"
 )
 
 
-def finish(directory: Path, stage: Stage, *, per_route: bool) -> None:
-    """Make `directory`, which holds what Chalice made, one that Terraform accepts as it is."""
+def complete(directory: Path, stage: Stage, *, per_route: bool) -> None:
+    """Complete `directory`, which contains what Chalice generated, so that Terraform accepts it."""
     generated = directory / "chalice.tf.json"
     document = json.loads(generated.read_text())
     correct(document, stage, per_route=per_route)
     generated.write_text(_json(document))
     for source in sorted((stage.root / SOURCES).glob("*.tf")):
-        if source.name != _TABLE_SOURCE or stage.uses_dynamodb:
+        if source.name not in _TABLE_SOURCES or stage.uses_dynamodb:
             shutil.copy(source, directory)
     (directory / "stage.auto.tfvars.json").write_text(_json(_variables(stage, document)))
 
 
 def correct(document: dict[str, Any], stage: Stage, *, per_route: bool) -> None:
-    """Change what Chalice wrote where it cannot be overridden."""
-    # Its constraints shut out every current Terraform and provider, and the null provider is
-    # there for a data source that nothing reads: versions.tf says what is needed.
+    """Correct the parts of Chalice's document that cannot be overridden in HCL."""
+    # Chalice's constraints exclude current versions of Terraform and the providers, and the null
+    # provider is only for a data source that nothing uses. versions.tf has the requirements.
     del document["terraform"]
     del document["data"]["null_data_source"]
     resources = document["resource"]
-    for named in resources["aws_iam_role_policy"].values():
+    for role_policy in resources["aws_iam_role_policy"].values():
         functions = resources["aws_lambda_function"].values()
-        named["policy"] = _scoped(named["policy"], stage, functions)
+        role_policy["policy"] = _scoped(role_policy["policy"], stage, functions)
     for mapping in resources.get("aws_api_gateway_base_path_mapping", {}).values():
-        # By reference, so that it waits for the stage, which is no part of the deployment.
+        # A reference, so that the mapping depends on the stage.
         mapping["stage_name"] = "${aws_api_gateway_stage.this.stage_name}"
     swagger = json.loads(document["locals"]["chalice_api_swagger"])
     swagger["info"]["title"] = stage.full_name
     swagger[EXTENSION] = as_extension(gateway_responses(stage.settings.cors_origins))
     if per_route:
-        founding_routes.route_to_own_functions(
+        route_functions.integrate(
             swagger, lambda name: f"${{aws_lambda_function.{name}.invoke_arn}}"
         )
-        _permit_routes(resources["aws_lambda_permission"])
+        _add_invoke_permissions(resources["aws_lambda_permission"])
     document["locals"]["chalice_api_swagger"] = json.dumps(swagger)
 
 
@@ -66,19 +66,19 @@ def _scoped(policy: str, stage: Stage, functions: Iterable[Mapping[str, Any]]) -
     groups = [f"log-group:/aws/lambda/{function['function_name']}:*" for function in functions]
     parameters = [f"parameter/{name.removeprefix('/')}" for name in stage.parameters]
     resources = {
-        "dynamodb": [_TABLE, f"{_TABLE}/index/*"] if stage.uses_dynamodb else [],
+        "dynamodb": [_TABLE_ARN, f"{_TABLE_ARN}/index/*"] if stage.uses_dynamodb else [],
         "ssm": [_ARN % ("ssm", parameter) for parameter in parameters],
         "logs": [_ARN % ("logs", group) for group in groups],
     }
-    # The groups are resources of the directory's.
+    # Terraform creates the groups.
     without = frozenset({"logs:CreateLogGroup"})
     return json.dumps(scoped(json.loads(policy), resources, without=without))
 
 
-def _permit_routes(permissions: dict[str, Any]) -> None:
-    for name in founding_routes.FUNCTIONS.values():
-        own = {"function_name": f"${{aws_lambda_function.{name}.arn}}"}
-        permissions[f"{name}_invoke"] = {**permissions["rest_api_invoke"], **own}
+def _add_invoke_permissions(permissions: dict[str, Any]) -> None:
+    for name in route_functions.FUNCTIONS.values():
+        function = {"function_name": f"${{aws_lambda_function.{name}.arn}}"}
+        permissions[f"{name}_invoke"] = {**permissions["rest_api_invoke"], **function}
 
 
 def _variables(stage: Stage, document: Mapping[str, Any]) -> dict[str, object]:

@@ -1,7 +1,6 @@
-"""botocore, without what two services in Amazon's own network never need.
+"""botocore, reduced to what calls to two AWS services need.
 
-Each start of a function reads these files anew; here they keep what the reading is for.
-docs/performance.md has what that saves.
+Every cold start reads these files, so smaller ones shorten it: see docs/performance.md.
 """
 
 import gzip
@@ -13,55 +12,55 @@ from typing import Any
 
 SERVICES = frozenset({"dynamodb", "ssm"})
 
-# What all endpoints of AWS chain up to: https://www.amazontrust.com/repository/
-_AMAZONS = re.compile(r"^# Subject: .*\bO=(Amazon|Starfield Technologies)", re.MULTILINE)
+# The root certificates of all AWS endpoints: https://www.amazontrust.com/repository/
+_AMAZON = re.compile(r"^# Subject: .*\bO=(Amazon|Starfield Technologies)", re.MULTILINE)
 _END = "-----END CERTIFICATE-----\n"
 
-# What botocore's clients are documented with, and what gives urllib3 HTTP/2: thirty modules, most
-# of them Python's own, which each start would load for nothing that is ever called.
-_LEFT_OUT = {
-    "botocore/docs/__init__.py": '"""Left out of this package, but for what clients import."""\n',
+# botocore's documentation of clients and urllib3's HTTP/2 are never used, but would load thirty
+# modules, most of them of the standard library, at every cold start.
+_STUBS = {
+    "botocore/docs/__init__.py": '"""Removed from this package, except what clients import."""\n',
     "botocore/docs/docstring.py": '''"""Changed for this package: methods have no docstrings."""
 
 
 def ClientMethodDocstring(**_):
-    """Return what stands in the place of a method's docstring."""
+    """Return None instead of a method's docstring."""
 
 
 PaginatorDocstring = WaiterDocstring = ClientMethodDocstring
 ''',
-    "urllib3/http2/__init__.py": '"""Left out of this package, but for what clients import."""\n',
+    "urllib3/http2/__init__.py": '"""Removed from this package, except what clients import."""\n',
 }
 _KEPT = {"botocore/docs/utils.py", "urllib3/http2/probe.py"}
 
 
 def trim(folder: Path) -> None:
     """Trim the copies of botocore and urllib3 in this folder."""
-    _leave_out(folder)
+    _remove_modules(folder)
     botocore = folder / "botocore"
     certificates = botocore / "cacert.pem"
-    certificates.write_text(_amazons_certificates(certificates.read_text()))
-    _rewrite(botocore / "data" / "endpoints.json", _endpoints)
+    certificates.write_text(_amazon_certificates(certificates.read_text()))
+    _rewrite(botocore / "data" / "endpoints.json", _trim_endpoints)
     for model in sorted(botocore.glob("data/*/*/service-2.json*")):
-        _rewrite(model, _undocumented)
+        _rewrite(model, _without_documentation)
 
 
-def _leave_out(folder: Path) -> None:
+def _remove_modules(folder: Path) -> None:
     for source in [*folder.glob("botocore/docs/**/*.py"), *folder.glob("urllib3/http2/*.py")]:
-        place = str(source.relative_to(folder))
-        if place in _LEFT_OUT:
-            source.write_text(_LEFT_OUT[place])
-        elif place not in _KEPT:
+        path = str(source.relative_to(folder))
+        if path in _STUBS:
+            source.write_text(_STUBS[path])
+        elif path not in _KEPT:
             source.unlink()
 
 
-def _amazons_certificates(bundle: str) -> str:
+def _amazon_certificates(bundle: str) -> str:
     blocks = bundle.split(_END)[:-1]
-    return "".join(block + _END for block in blocks if _AMAZONS.search(block))
+    return "".join(block + _END for block in blocks if _AMAZON.search(block))
 
 
 def _rewrite(path: Path, change: Callable[[Any], Any]) -> None:
-    """Change a JSON file; one that is compressed is left without compression, which takes time."""
+    """Change a JSON file; a compressed one becomes uncompressed, which is faster to read."""
     content = path.read_bytes()
     if path.suffix == ".gz":
         path.unlink()
@@ -69,24 +68,24 @@ def _rewrite(path: Path, change: Callable[[Any], Any]) -> None:
     path.write_text(json.dumps(change(json.loads(content)), separators=(",", ":")))
 
 
-def _endpoints(known: dict[str, Any]) -> dict[str, Any]:
-    for partition in known["partitions"]:
+def _trim_endpoints(endpoints: dict[str, Any]) -> dict[str, Any]:
+    for partition in endpoints["partitions"]:
         services = partition["services"]
         partition["services"] = {
             name: services[name] for name in sorted(SERVICES & services.keys())
         }
-    return known
+    return endpoints
 
 
-def _undocumented(part: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return a part of a service's model without what people read of it."""
-    if isinstance(part, list):
-        return [_undocumented(member) for member in part]
-    if not isinstance(part, dict):
-        return part
+def _without_documentation(node: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return a part of a service's model without its documentation."""
+    if isinstance(node, list):
+        return [_without_documentation(member) for member in node]
+    if not isinstance(node, dict):
+        return node
     return {
-        name: _undocumented(member)
-        for name, member in part.items()
-        # A member of a shape may have this name as well, but then it is no text.
+        name: _without_documentation(member)
+        for name, member in node.items()
+        # A member of a shape may have this name too, but then it is not a string.
         if name != "documentation" or not isinstance(member, str)
     }

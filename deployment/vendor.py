@@ -1,14 +1,14 @@
-"""What shortens a cold start: botocore's own parts of the package, and bytecode for all of it.
+"""The folder `vendor/`, which shortens cold starts: a trimmed botocore, and bytecode.
 
-Chalice copies the folder `vendor/` to the top of the zip file. Here it is filled with
+Chalice copies the folder to the top of the zip file. It contains
 
-- botocore and what it needs, trimmed to the two services that are called;
-- bytecode of everything that is imported at a start. Lambda can keep none, so that without it each
-  start compiles every source anew. It is tied to the content of its source, not to a time
-  (https://peps.python.org/pep-0552/): stale bytecode is never run.
+- botocore and its dependencies, trimmed to the two services that are called;
+- bytecode of everything that a cold start imports. Lambda cannot write bytecode, so without it
+  every cold start would compile all sources. It is validated by the hash of its source
+  (https://peps.python.org/pep-0552/), so stale bytecode is never run.
 
-docs/performance.md has what both save. Bytecode runs on the minor version of Python that made it,
-which is the version that Chalice chooses for the functions.
+docs/performance.md has what both save. Bytecode is specific to the minor version of Python, which
+is the version that Chalice chooses for the functions.
 """
 
 import importlib.util
@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 
 from deployment.trimmed_botocore import SERVICES, trim
 
-# The distributions that are copied; the keys are how they are imported.
+# The distributions that are copied, by import name.
 _COPIED = {
     "botocore": "botocore",
     "dateutil": "python-dateutil",
@@ -31,13 +31,13 @@ _COPIED = {
     "six": "six",
     "urllib3": "urllib3",
 }
-# What Chalice itself adds to the package, or takes from requirements.txt.
+# What Chalice adds to the package, itself and from requirements.txt.
 _COMPILED = ("chalice", "cryptography", "jwt", "msgspec")
 _CHALICE_PARTS = frozenset({"chalice/__init__.py", "chalice/app.py"})
-# The waiters, paginators and examples of a service are for other programs.
+# Waiters, paginators and examples are not used.
 _DESCRIPTION = re.compile(r"(service-2|endpoint-rule-set-1)\.json(\.gz)?")
 _METADATA = frozenset({"METADATA", "WHEEL", "top_level.txt"})
-# What the compiler writes depends on what its process has done before: this one has done nothing.
+# Bytecode can depend on what its process did before, so a new process compiles.
 _COMPILE = """
 import json, py_compile, sys
 for source, target, name in json.load(sys.stdin):
@@ -47,7 +47,7 @@ for source, target, name in json.load(sys.stdin):
 
 
 def fill(root: Path) -> None:
-    """Make the folder `vendor` of the project in `root` anew."""
+    """Recreate the folder `vendor` of the project in `root`."""
     vendor = root / "vendor"
     shutil.rmtree(vendor, ignore_errors=True)
     for name in _COPIED.values():
@@ -62,17 +62,17 @@ def fill(root: Path) -> None:
 
 
 def _installed() -> Iterator[tuple[Path, Path]]:
-    """Yield the sources that Chalice packages from here, each after the folder it is found in."""
+    """Yield the installed sources that Chalice packages, as pairs of base folder and file."""
     for module in _COMPILED:
-        found = importlib.util.find_spec(module)
-        packages = Path(str(found and found.origin)).parent.parent
+        spec = importlib.util.find_spec(module)
+        packages = Path(str(spec and spec.origin)).parent.parent
         for source in _sources(packages, module):
             if module != "chalice" or str(source.relative_to(packages)) in _CHALICE_PARTS:
                 yield packages, source
 
 
 def _copy(name: str, vendor: Path) -> None:
-    """Copy the files of a distribution that its users need, its licences included."""
+    """Copy the files of a distribution that are used, and its licences."""
     for file in distribution(name).files or ():
         source = Path(str(file.locate()))
         if _is_wanted(file) and source.is_file():
@@ -87,8 +87,8 @@ def _is_wanted(file: PurePosixPath) -> bool:
     top = file.parts[0]
     if top.endswith(".dist-info"):
         return file.name in _METADATA or file.name.upper().startswith(("LICENSE", "NOTICE"))
-    is_of_service = file.parts[:2] == ("botocore", "data") and len(file.parts) > 3  # noqa: PLR2004
-    return not is_of_service or (
+    is_service_data = file.parts[:2] == ("botocore", "data") and len(file.parts) > 3  # noqa: PLR2004
+    return not is_service_data or (
         file.parts[2] in SERVICES and _DESCRIPTION.fullmatch(file.name) is not None
     )
 
@@ -100,12 +100,12 @@ def _sources(folder: Path, module: str) -> Iterator[Path]:
 
 
 def _compile(sources: list[tuple[Path, Path]], vendor: Path) -> None:
-    """Write the bytecode of each source, after its folder, where it belongs in `vendor`."""
+    """Write the bytecode of each pair of base folder and source into `vendor`."""
     jobs = []
     for folder, source in sources:
-        place = source.relative_to(folder)
-        target = importlib.util.cache_from_source(str(vendor / place))
-        # Tracebacks name the place in the package, and nothing of this machine.
-        jobs.append((str(source), target, str(place)))
+        path = source.relative_to(folder)
+        target = importlib.util.cache_from_source(str(vendor / path))
+        # Tracebacks show the path in the package, not on this machine.
+        jobs.append((str(source), target, str(path)))
     command = [sys.executable, "-I", "-S", "-c", _COMPILE]
-    subprocess.run(command, input=json.dumps(jobs), text=True, check=True)  # noqa: S603 - as above
+    subprocess.run(command, input=json.dumps(jobs), text=True, check=True)  # noqa: S603 - constants

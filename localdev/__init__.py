@@ -1,8 +1,7 @@
-"""Chalice's command line, adapted: what `chalice local` serves, and what must not be deployed.
+"""Adaptations of Chalice's command line: a better `chalice local`, and checks before deployment.
 
-This package stands beside the application and is never packaged. Chalice has no hook for its local
-server, so the one function that makes it is replaced here by one that serves the same application
-behind a gateway that behaves as API Gateway does, and so is what it restarts for.
+This package is never packaged with the application. Chalice has no hook for its local server, so
+the function that creates it is replaced by one whose server behaves as API Gateway does.
 """
 
 import os
@@ -23,19 +22,19 @@ from deployment.stages import Stage
 from localdev.environment import LocalEnvironment, LocalEnvironmentError
 from localdev.gateway import LocalGateway
 from localdev.reloading import watch_sources_only
-from localdev.server import open_server
+from localdev.server import make_server
 
-_SHIPPING_COMMANDS = frozenset({"deploy", "package"})
+_DEPLOYMENT_COMMANDS = frozenset({"deploy", "package"})
 
 
 def prepare(app: Api) -> None:
-    """Adapt Chalice's command line, which is about to use `app`.
+    """Adapt Chalice's command line for `app`.
 
-    Raises click.ClickException, which Chalice prints as one sentence, where the command would
-    ship an application that cannot run in Lambda, or does not know whom to trust.
+    Raises click.ClickException, which Chalice prints as one sentence, if the command would deploy
+    a stage that is not ready for it.
     """
     command = click.get_current_context(silent=True)
-    if command is not None and command.info_name in _SHIPPING_COMMANDS:
+    if command is not None and command.info_name in _DEPLOYMENT_COMMANDS:
         try:
             stage = Stage(command.params["stage"])
             check(stage)
@@ -46,20 +45,20 @@ def prepare(app: Api) -> None:
     def create_local_server(
         app_obj: Chalice, config: Config, host: str, port: int
     ) -> LocalDevServer:
-        """Stand in for chalice.local.create_local_server."""
+        """Replace chalice.local.create_local_server."""
         del app_obj
         try:
             environment = LocalEnvironment(os.environ, host)
         except LocalEnvironmentError as error:
-            _stop(str(error))
+            _exit(str(error))
         os.environ.update(environment.variables)
         for name in environment.unset:
             os.environ.pop(name, None)
-        gateway = LocalGateway(app, closed=environment.closed, renderer=environment.renderer)
+        gateway = LocalGateway(app, closed=environment.closed, swagger_ui=environment.swagger_ui)
         try:
-            server = open_server(gateway, config, host, port)
+            server = make_server(gateway, config, host, port)
         except OSError as error:
-            _stop(f"{host}:{port} cannot be had ({error.strerror}): try another port.")
+            _exit(f"Cannot listen on {host}:{port} ({error.strerror}): try another port.")
         click.echo(environment.banner(port))
         return server
 
@@ -67,8 +66,8 @@ def prepare(app: Api) -> None:
     watch_sources_only()
 
 
-def _stop(reason: str) -> NoReturn:
-    """End the command: with autoreload it waits for a thread, which cannot end it by raising."""
+def _exit(reason: str) -> NoReturn:
+    """End the command. With autoreload this runs in a thread, where raising would not end it."""
     if threading.current_thread() is threading.main_thread():
         raise click.ClickException(reason)
     click.echo(f"Error: {reason}", err=True)

@@ -1,7 +1,6 @@
-"""`make openapi`: write the API's document to docs/openapi.json, for people and their tools.
+"""`make openapi`: write the OpenAPI document to docs/openapi.json.
 
-With ``--released`` it becomes the promise as well, docs/openapi-released.json, against which later
-changes are held.
+With ``--released``, freeze it as the compatibility baseline too, docs/openapi-released.json.
 """
 
 import json
@@ -15,7 +14,7 @@ RELEASED = DOCUMENT.with_name("openapi-released.json")
 
 
 def text() -> str:
-    """Return the document as the file has it: indented, with a line feed at its end."""
+    """Return the content of docs/openapi.json: the document, indented."""
     return json.dumps(json.loads(bytes(document())), indent=2, ensure_ascii=False) + "\n"
 
 

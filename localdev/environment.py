@@ -1,7 +1,7 @@
-"""What the local server runs on: an embedded database, secrets of its own, and no cloud.
+"""The environment of the local server: an embedded database, local secrets, and no AWS.
 
-Everything is kept in one folder outside the project, since Chalice restarts when a file of the
-project changes: ``$XDG_DATA_HOME/user-management``, by default ``~/.local/share/user-management``.
+Its data is in one folder outside the project, because Chalice restarts when a file of the project
+changes: ``$XDG_DATA_HOME/user-management``, by default ``~/.local/share/user-management``.
 """
 
 import ipaddress
@@ -12,28 +12,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from localdev.renderer import RENDERER_PATH, find_renderer
+from localdev.swagger_ui import SWAGGER_UI_PATH, find_swagger_ui
 
 ISSUER = "https://local.invalid/"
 AUDIENCE = "user-management-local"
 
-# The servers of the usual front-end tools; each origin is allowed by name, never all of them.
 _REFERENCES = ("_SECRET_PARAMETER", "_PASSWORD_PARAMETER")
+# The default ports of common front-end development servers.
 _ORIGINS = " ".join(
     f"http://{host}:{port}" for host in ("localhost", "127.0.0.1") for port in (3000, 5173, 8080)
 )
 
 
 class LocalEnvironmentError(Exception):
-    """The local server cannot be started like this; the text says what to change."""
+    """The local server cannot start. The message says what to change."""
 
 
 class LocalEnvironment:
     """The settings of a local server that listens on `host`.
 
-    `variables` are to be set and `unset` to be removed; `closed` tells whether callers need
-    tokens. LOCAL_AUTH=closed asks for that; LOCAL_AUTH=open lets other machines in without.
-    Raises LocalEnvironmentError.
+    `variables` must be set and `unset` must be removed. If `closed`, callers need tokens:
+    LOCAL_AUTH=closed sets it, and LOCAL_AUTH=open opens the server to other machines. Raises
+    LocalEnvironmentError.
     """
 
     def __init__(self, environment: Mapping[str, str], host: str) -> None:
@@ -42,40 +42,40 @@ class LocalEnvironment:
             raise LocalEnvironmentError(f"LOCAL_AUTH must be open or closed, not {mode!r}.")
         if not mode and not _is_loopback(host):
             raise LocalEnvironmentError(
-                f"On {host} other machines could reach the server, on which every caller is an"
-                " administrator: set LOCAL_AUTH=closed to ask for tokens, or LOCAL_AUTH=open."
+                f"On {host} other machines could reach the server, where every caller is an"
+                " administrator: set LOCAL_AUTH=closed to require tokens, or LOCAL_AUTH=open."
             )
         self.closed = mode == "closed"
         self.data = data_folder(environment)
         self._host = host
         self._refused_url = ""
-        kept = kept_secrets(environment)
+        own = local_secrets(environment)
         self.variables = {
             "STORAGE_URL": self._storage_url(environment),
             "CORS_ORIGINS": environment.get("CORS_ORIGINS") or _ORIGINS,
-            "CURSOR_SECRET": kept["cursor"],
+            "CURSOR_SECRET": own["cursor"],
         }
-        self.renderer = find_renderer()
-        if self.renderer is not None and not environment.get("DOCS_RENDERER_URL"):
-            self.variables["DOCS_RENDERER_URL"] = RENDERER_PATH
+        self.swagger_ui = find_swagger_ui()
+        if self.swagger_ui is not None and not environment.get("DOCS_RENDERER_URL"):
+            self.variables["DOCS_RENDERER_URL"] = SWAGGER_UI_PATH
         if not environment.get("AUTH_JWKS_URL"):
             self.variables |= {
                 "AUTH_ISSUER": ISSUER,
                 "AUTH_AUDIENCE": AUDIENCE,
-                "AUTH_SECRET": kept["auth"],
+                "AUTH_SECRET": own["auth"],
             }
-        # References to secrets lead to AWS; the local server has its own.
+        # These refer to secrets in AWS; the local server has its own.
         self.unset = [name for name in environment if name.endswith(_REFERENCES)]
 
     def banner(self, port: int) -> str:
-        """Return what to tell the person who started the server."""
+        """Return the text to print when the server starts."""
         url = f"http://{self._host}:{port}"
-        who = "callers need a token" if self.closed else "every caller is administrator"
+        access = "callers need a token" if self.closed else "every caller is an administrator"
         token = ' -H "Authorization: Bearer $TOKEN"' if self.closed else ""
         lines = [
             "",
             "  User Management API",
-            f"  API    {url}  ({who})",
+            f"  API    {url}  ({access})",
             f"  Docs   {url}/docs",
             f"  Data   {self.variables['STORAGE_URL']}",
             *(["  Token  TOKEN=$(make -s token ROLE=admin)"] if self.closed else []),
@@ -84,7 +84,7 @@ class LocalEnvironment:
             "",
         ]
         if self._refused_url:
-            lines[5:5] = [f"         (the stage's {self._refused_url} is left alone)"]
+            lines[5:5] = [f"         (not the stage's {self._refused_url})"]
         return "\n".join(lines)
 
     def _storage_url(self, environment: Mapping[str, str]) -> str:
@@ -96,33 +96,34 @@ class LocalEnvironment:
 
 
 def data_folder(environment: Mapping[str, str]) -> Path:
-    """Return the folder that keeps the local server's data."""
+    """Return the folder with the local server's data."""
     home = environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(home) / "user-management"
 
 
-def kept_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the local server's own secrets, made when they are first needed."""
+def local_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the local server's secrets. The first call creates them."""
     folder = data_folder(environment)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / "secrets.json"
-    made = json.dumps({name: secrets.token_urlsafe(32) for name in ("auth", "cursor")})
-    draft = folder / f"secrets.{os.getpid()}.{secrets.token_hex(4)}"
-    draft.touch(mode=0o600)
-    draft.write_text(made)
+    temporary = folder / f"secrets.{os.getpid()}.{secrets.token_hex(4)}"
+    temporary.touch(mode=0o600)
+    temporary.write_text(
+        json.dumps({name: secrets.token_urlsafe(32) for name in ("auth", "cursor")})
+    )
     try:
-        # Of two servers that start at once, the first one's secrets are everybody's.
-        os.link(draft, path)
+        # Atomic: if two servers start at once, both use the first one's secrets.
+        os.link(temporary, path)
     except FileExistsError:
         pass
     finally:
-        draft.unlink()
-    kept: dict[str, str] = json.loads(path.read_text())
-    return kept
+        temporary.unlink()
+    stored: dict[str, str] = json.loads(path.read_text())
+    return stored
 
 
 def is_local(url: str, environment: Mapping[str, str]) -> bool:
-    """Tell whether storage at `url` is on this machine."""
+    """Whether the storage at `url` is on this machine."""
     parts = urlsplit(url)
     if parts.scheme in {"sqlite", "memory"}:
         return True

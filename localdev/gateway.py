@@ -1,4 +1,4 @@
-"""A gateway for one machine: HTTP requests become the events that API Gateway would send.
+"""A local API Gateway: it turns HTTP requests into the events that Lambda functions receive.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
@@ -16,15 +16,16 @@ from chalice.local import (
     LocalGatewayAuthorizer,
 )
 
+from chalicelib.domain.caller import Caller
 from chalicelib.domain.errors import Forbidden, Unauthenticated
-from chalicelib.security.permissions import Caller, authorizer_of
-from chalicelib.web.application import Answer, Api, Event
-from localdev.renderer import Renderer
+from chalicelib.security.authorizer_context import request_authorizer_for
+from chalicelib.web.application import Api, Event, ProxyResponse
+from localdev.swagger_ui import SwaggerUI
 
 LOCAL_CALLER = Caller(subject=" local", is_admin=True)
 
-_ASKS = '"security":[{"bearer":[]}]'
-_TAKES = '"security":[{"bearer":[]},{}]'
+_SECURITY = '"security":[{"bearer":[]}]'
+_OPTIONAL_SECURITY = '"security":[{"bearer":[]},{}]'
 _CATCH_ALL = "/{proxy+}"
 _STAGE = "local"
 _MEMORY_MEGABYTES = 512
@@ -32,56 +33,55 @@ _TIMEOUT_MILLISECONDS = 29_000
 
 
 class LocalGateway:
-    """Stands in front of `app`; `closed` asks the app's authorizer for every caller.
+    """The gateway in front of `app`. If `closed`, the app's authorizer checks every caller.
 
-    The files of the page's `renderer` are answered here: elsewhere they are not the app's either.
+    It serves the files of `swagger_ui` itself, because the app never does.
     """
 
-    def __init__(self, app: Api, *, closed: bool, renderer: Renderer | None = None) -> None:
+    def __init__(self, app: Api, *, closed: bool, swagger_ui: SwaggerUI | None = None) -> None:
         self.app = app
         self._closed = closed
         self._authorizer = LocalGatewayAuthorizer(app)
-        self._renderer = renderer
+        self._swagger_ui = swagger_ui
 
-    def answer(
+    def respond(
         self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes
-    ) -> Answer:
-        """Answer one HTTP request; `target` is its path with the query."""
-        file = self._renderer.answer(method, target) if self._renderer else None
+    ) -> ProxyResponse:
+        """Return the response to an HTTP request; `target` is the path with the query string."""
+        file = self._swagger_ui.respond(method, target) if self._swagger_ui else None
         if file is not None:
             return file
         context = LambdaContext("user-management", _MEMORY_MEGABYTES, _TIMEOUT_MILLISECONDS)
         event = self.event(method, target, headers, body)
         resource = event["resource"]
-        # A method that no route takes has no authorizer: the app answers it.
+        # The app handles a method without a route, so it has no authorizer.
         entry = self.app.routes.get(resource, {}).get(method)
         if entry is not None and entry.authorizer is not None:
-            refusal = self._authorize(event, context)
-            if refusal is not None:
-                return self.app.refuse(refusal, event)
-        answer = self.app(event, context)
+            error = self._authorize(event, context)
+            if error is not None:
+                return self.app.refuse(error, event)
+        response = self.app(event, context)
         if resource == "/openapi.json" and not self._closed:
-            # An open server takes tokens, but needs none.
-            answer["body"] = answer["body"].replace(_ASKS, _TAKES)
-        return answer
+            response["body"] = response["body"].replace(_SECURITY, _OPTIONAL_SECURITY)
+        return response
 
     def _authorize(self, event: Event, context: LambdaContext) -> Exception | None:
-        """Let the event carry its caller, or return what keeps it out."""
+        """Add the caller to the event, or return the error if access is denied."""
         if not self._closed:
-            event["requestContext"]["authorizer"] = authorizer_of(LOCAL_CALLER)
+            event["requestContext"]["authorizer"] = request_authorizer_for(LOCAL_CALLER)
             return None
         try:
             self._authorizer.authorize(event["path"], event, context)
         except (ForbiddenError, InvalidAuthorizerError):
             return Forbidden()
-        except Exception:  # noqa: BLE001 - as on AWS, whatever an authorizer raises keeps out
+        except Exception:  # noqa: BLE001 - as on AWS, any exception of the authorizer denies access
             return Unauthenticated()
         return None
 
     def event(
         self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes
     ) -> Event:
-        """Return the event that API Gateway would make of a request."""
+        """Return the event that API Gateway would send for a request."""
         parts = urlsplit(target if target.startswith("/") else f"/{target}")
         path = parts.path or "/"
         resource, parameters = self._route(method, path)
@@ -94,7 +94,7 @@ class LocalGateway:
             "resource": resource,
             "path": path,
             "httpMethod": method,
-            # Fields of a list (RFC 9110 §5.3) reach the app as one.
+            # Repeated fields are combined into one (RFC 9110 §5.3).
             "headers": {name: ", ".join(values) for name, values in multiple.items()},
             "multiValueHeaders": multiple,
             "queryStringParameters": query and {name: values[-1] for name, values in query.items()},
@@ -116,10 +116,10 @@ class LocalGateway:
         }
 
     def _route(self, method: str, path: str) -> tuple[str, dict[str, str]]:
-        """Return the resource that takes the request: a pair of path and method, as on AWS."""
-        found = self.app.paths.find(path)
-        if found is not None and method in self.app.routes[found[0]]:
-            return found
+        """Return the API Gateway resource that serves the request, and its path parameters."""
+        match = self.app.paths.find(path)
+        if match is not None and method in self.app.routes[match[0]]:
+            return match
         if path == "/":
             return "/", {}
         return _CATCH_ALL, {"proxy": path.removeprefix("/")}

@@ -1,8 +1,8 @@
-"""Autoreload by the project's own sources.
+"""Autoreload for the server's sources only.
 
-Chalice restarts its local server when any file below the project changes: the environment's, the
-tests' and the bytecode that another command has just written. Here, only what the server runs
-counts. Chalice has no setting for that, so the method that looks for changes is replaced.
+Chalice restarts its local server when any file in the project changes, including tests, bytecode
+and the virtual environment. It has no setting for that, so its method that looks for changes is
+replaced.
 """
 
 from collections.abc import Callable
@@ -14,17 +14,18 @@ _SOURCES = ("app.py", "chalicelib/**/*.py", "localdev/**/*.py", ".chalice/config
 
 
 def watch_sources_only() -> None:
-    """Let watchers that are already at work, and later ones, look at sources alone."""
+    """Make all file watchers, including running ones, check only the sources."""
     seen: dict[str, dict[Path, int]] = {}
 
-    def look(_: StatFileWatcher, root_dir: str, callback: Callable[[], None]) -> None:
-        found = _sources(Path(root_dir))
-        if found != seen.setdefault(root_dir, found):
+    def poll(_: StatFileWatcher, root_dir: str, callback: Callable[[], None]) -> None:
+        current = _sources(Path(root_dir))
+        if current != seen.setdefault(root_dir, current):
             callback()
 
-    StatFileWatcher._single_pass_poll = look  # type: ignore[assignment, method-assign]  # noqa: SLF001
+    StatFileWatcher._single_pass_poll = poll  # type: ignore[assignment, method-assign]  # noqa: SLF001
 
 
 def _sources(root: Path) -> dict[Path, int]:
+    """Return the modification time of each source."""
     paths = (path for pattern in _SOURCES for path in root.glob(pattern))
     return {path: path.stat().st_mtime_ns for path in paths if path.exists()}

@@ -1,7 +1,7 @@
-"""`make local STORAGE=…`: serve on an engine of production, started for as long as the server runs.
+"""`make local STORAGE=…`: serve on a production database, which is stopped with the server.
 
 - ``dynamodb``: emulated AWS, with an empty table.
-- ``postgresql``: a fresh database, with the present schema.
+- ``postgresql``: a new database, with the current schema.
 """
 
 import argparse
@@ -15,8 +15,9 @@ from pathlib import Path
 
 import boto3
 
+from chalicelib.domain.registry import RESOURCES
 from chalicelib.storage.dynamodb.table import create_table
-from localdev.engines import Missing, environment, ministack, postgresql
+from localdev.emulators import EmulatorMissing, environment, ministack, postgresql
 
 _TABLE = "user-management-local"
 _BIN = Path(sys.executable).parent
@@ -34,7 +35,12 @@ def _dynamodb() -> Iterator[dict[str, str]]:
             aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
         )
         create_table(
-            client, _TABLE, ttl=True, point_in_time_recovery=False, deletion_protection=False
+            client,
+            _TABLE,
+            RESOURCES,
+            ttl=True,
+            point_in_time_recovery=False,
+            deletion_protection=False,
         )
         client.close()
         yield {**aws, "STORAGE_URL": f"dynamodb://{_TABLE}"}
@@ -49,27 +55,27 @@ def _postgresql() -> Iterator[dict[str, str]]:
         yield settings
 
 
-_ENGINES: dict[str, Callable[[], AbstractContextManager[dict[str, str]]]] = {
+_DATABASES: dict[str, Callable[[], AbstractContextManager[dict[str, str]]]] = {
     "dynamodb": _dynamodb,
     "postgresql": _postgresql,
 }
 
 
 def main() -> int:
-    """Serve until the server ends; return its exit status."""
+    """Serve until the server stops and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m localdev.serve", description=__doc__)
-    parser.add_argument("engine", choices=sorted(_ENGINES))
+    parser.add_argument("storage", choices=sorted(_DATABASES))
     parser.add_argument("--port", default="8000")
     arguments = parser.parse_args()
-    # Ended by its terminal or by another process alike, it ends what it has started.
+    # SIGTERM must stop the database too, as SIGINT does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with _ENGINES[arguments.engine]() as settings:
-            # A stage of config.json would bring a STORAGE_URL of its own.
+        with _DATABASES[arguments.storage]() as settings:
+            # Not in config.json: a stage there would set its own STORAGE_URL.
             command = [_BIN / "chalice", "local", "--stage", "local", "--port", arguments.port]
             return subprocess.run(command, env={**os.environ, **settings}, check=False).returncode
-    except Missing as missing:
-        parser.error(str(missing))
+    except EmulatorMissing as error:
+        parser.error(str(error))
     except KeyboardInterrupt:
         return 0
 

@@ -6,16 +6,16 @@ import time
 
 import jwt
 
-from localdev.environment import AUDIENCE, ISSUER, kept_secrets
+from localdev.environment import AUDIENCE, ISSUER, local_secrets
 
 _LIFETIME_SECONDS = 60 * 60
 
 
 def main() -> None:
-    """Print a token for the subject and roles that the command line names."""
+    """Print a token for the subject and roles on the command line."""
     parser = argparse.ArgumentParser(prog="python -m localdev.token", description=__doc__)
-    parser.add_argument("--sub", default="local-admin", help="who bears it: a user_id, or a name")
-    parser.add_argument("--role", action="append", default=[], help="such as admin")
+    parser.add_argument("--sub", default="local-admin", help="the subject, such as a user_id")
+    parser.add_argument("--role", action="append", default=[], help="a role, such as admin")
     arguments = parser.parse_args()
     now = int(time.time())
     claims = {
@@ -26,7 +26,7 @@ def main() -> None:
         "iat": now,
         "exp": now + _LIFETIME_SECONDS,
     }
-    print(jwt.encode(claims, kept_secrets(os.environ)["auth"], algorithm="HS256"))  # noqa: T201
+    print(jwt.encode(claims, local_secrets(os.environ)["auth"], algorithm="HS256"))  # noqa: T201
 
 
 if __name__ == "__main__":

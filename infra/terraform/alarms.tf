@@ -1,54 +1,73 @@
 locals {
-  alarm_actions = var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]
+  # The same for CloudFormation is in .chalice/resources.yaml and deployment/alarms.py.
+  api_alarms = {
+    server-errors = {
+      description        = "More than 1 of 100 responses is a 5xx"
+      metric_name        = "5XXError"
+      statistic          = "Average"
+      extended_statistic = null
+      unit               = null
+      threshold          = 0.01
+    }
+    slow-responses = {
+      description        = "1 of 100 responses takes longer than 3 seconds"
+      metric_name        = "Latency"
+      statistic          = null
+      extended_statistic = "p99"
+      unit               = "Milliseconds"
+      threshold          = 3000
+    }
+  }
+
+  throttle_alarms = {
+    for name in var.called_functions : "${name}-throttles" => {
+      description = "Lambda throttles the function: a concurrency limit is reached"
+      namespace   = "AWS/Lambda"
+      metric_name = "Throttles"
+      dimensions  = { FunctionName = name }
+    }
+  }
+
+  # Set by table_alarms_override.tf, which only a stage on DynamoDB has.
+  table_alarms = {}
+
+  alarms = merge(
+    {
+      for name, alarm in local.api_alarms : "${var.name}-${name}" => merge(alarm, {
+        namespace           = "AWS/ApiGateway"
+        dimensions          = { ApiName = var.name, Stage = var.api_stage }
+        datapoints_to_alarm = 3
+      })
+    },
+    # These go off when the metric is above zero.
+    {
+      for name, alarm in merge(local.throttle_alarms, local.table_alarms) : name => merge(alarm, {
+        statistic           = "Sum"
+        extended_statistic  = null
+        unit                = null
+        datapoints_to_alarm = 1
+        threshold           = 0
+      })
+    },
+  )
 }
 
-resource "aws_cloudwatch_metric_alarm" "server_errors" {
-  alarm_name          = "${var.name}-server-errors"
-  alarm_description   = "More than 1 of 100 requests is answered with 5xx"
-  namespace           = "AWS/ApiGateway"
-  metric_name         = "5XXError"
-  dimensions          = { ApiName = var.name, Stage = var.api_stage }
-  statistic           = "Average"
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = local.alarms
+
+  alarm_name          = each.key
+  alarm_description   = each.value.description
+  namespace           = each.value.namespace
+  metric_name         = each.value.metric_name
+  dimensions          = each.value.dimensions
+  statistic           = each.value.statistic
+  extended_statistic  = each.value.extended_statistic
+  unit                = each.value.unit
   period              = 60
   evaluation_periods  = 5
-  datapoints_to_alarm = 3
-  threshold           = 0.01
+  datapoints_to_alarm = each.value.datapoints_to_alarm
+  threshold           = each.value.threshold
   comparison_operator = "GreaterThanThreshold"
   treat_missing_data  = "notBreaching"
-  alarm_actions       = local.alarm_actions
-}
-
-resource "aws_cloudwatch_metric_alarm" "slow_answers" {
-  alarm_name          = "${var.name}-slow-answers"
-  alarm_description   = "1 of 100 requests takes longer than 3 seconds"
-  namespace           = "AWS/ApiGateway"
-  metric_name         = "Latency"
-  dimensions          = { ApiName = var.name, Stage = var.api_stage }
-  extended_statistic  = "p99"
-  unit                = "Milliseconds"
-  period              = 60
-  evaluation_periods  = 5
-  datapoints_to_alarm = 3
-  threshold           = 3000
-  comparison_operator = "GreaterThanThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = local.alarm_actions
-}
-
-resource "aws_cloudwatch_metric_alarm" "throttles" {
-  for_each = toset(var.called_functions)
-
-  alarm_name          = "${each.value}-throttles"
-  alarm_description   = "Lambda refuses to run the function: a limit of concurrency is reached"
-  namespace           = "AWS/Lambda"
-  metric_name         = "Throttles"
-  dimensions          = { FunctionName = each.value }
-  statistic           = "Sum"
-  period              = 60
-  evaluation_periods  = 5
-  datapoints_to_alarm = 1
-  threshold           = 0
-  comparison_operator = "GreaterThanThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = local.alarm_actions
+  alarm_actions       = var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]
 }

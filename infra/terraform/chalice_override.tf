@@ -1,12 +1,12 @@
-# Terraform merges files of this name into the resources of others: here, into Chalice's.
+# Terraform merges override files into existing resources: here, into Chalice's.
 # https://developer.hashicorp.com/terraform/language/files/override
 
 resource "aws_api_gateway_rest_api" "rest_api" {
   name = var.name
 }
 
-# The stage is a resource of its own (stage.tf), since it needs more than a deployment can say of
-# it; so the deployment has none, and a changed API makes a new one.
+# The stage is a separate resource (stage.tf), because a deployment cannot configure all of it. So
+# the deployment has no stage, and a changed API triggers a new deployment.
 resource "aws_api_gateway_deployment" "rest_api" {
   stage_name        = null
   stage_description = null

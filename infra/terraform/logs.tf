@@ -10,7 +10,7 @@ resource "aws_cloudwatch_log_group" "access" {
   retention_in_days = var.log_retention_in_days
 }
 
-# API Gateway writes logs through one role for each account and Region.
+# API Gateway has one role for logs per account and Region.
 resource "aws_iam_role" "gateway_logs" {
   count = var.gateway_log_role_arn == null ? 1 : 0
 

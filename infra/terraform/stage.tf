@@ -4,8 +4,8 @@ resource "aws_api_gateway_stage" "this" {
   stage_name           = var.api_stage
   xray_tracing_enabled = true
 
-  # A variable without a value is written as "-", hence the quotes around numbers. Nothing that a
-  # client can write freely is logged: it could break out of the JSON.
+  # API Gateway writes "-" for a missing value, so numbers are quoted too. Values that a client can
+  # choose freely are not logged: they could break the JSON.
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn
     format = jsonencode({

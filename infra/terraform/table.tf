@@ -1,7 +1,7 @@
-# All that a stage on DynamoDB has and one on PostgreSQL has not.
+# Only a stage on DynamoDB has this file and table_alarms_override.tf.
 
 variable "table" {
-  description = "The DynamoDB table of the stage's STORAGE_URL"
+  description = "The DynamoDB table in the stage's STORAGE_URL"
   type        = string
 }
 
@@ -62,39 +62,7 @@ resource "aws_dynamodb_table" "this" {
   }
 }
 
-locals {
-  # DynamoDB counts its failures by operation, throttled requests by table.
-  table_errors = merge(
-    {
-      throttled-reads  = { metric = "ReadThrottleEvents", dimensions = {} }
-      throttled-writes = { metric = "WriteThrottleEvents", dimensions = {} }
-    },
-    {
-      for operation in ["GetItem", "Query", "TransactWriteItems", "UpdateItem"] :
-      "${operation}-errors" => { metric = "SystemErrors", dimensions = { Operation = operation } }
-    },
-  )
-}
-
-resource "aws_cloudwatch_metric_alarm" "table_errors" {
-  for_each = local.table_errors
-
-  alarm_name          = "${var.name}-${each.key}"
-  alarm_description   = "DynamoDB throttles the table or fails"
-  namespace           = "AWS/DynamoDB"
-  metric_name         = each.value.metric
-  dimensions          = merge({ TableName = var.table }, each.value.dimensions)
-  statistic           = "Sum"
-  period              = 60
-  evaluation_periods  = 5
-  datapoints_to_alarm = 1
-  threshold           = 0
-  comparison_operator = "GreaterThanThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = local.alarm_actions
-}
-
 output "TableName" {
-  description = "The DynamoDB table that keeps users and orders"
+  description = "The DynamoDB table with users and orders"
   value       = aws_dynamodb_table.this.name
 }

@@ -1,17 +1,17 @@
-# Set in stage.auto.tfvars.json, which `make terraform` writes.
+# Set by stage.auto.tfvars.json, which `make terraform` writes.
 
 variable "name" {
-  description = "What the stage's API and role are called, and its functions begin with"
+  description = "The name of the stage's API and role, and the prefix of its functions"
   type        = string
 }
 
 variable "api_stage" {
-  description = "The name of API Gateway's stage, the first segment of the URL's path"
+  description = "The name of the API Gateway stage, the first segment of the URL's path"
   type        = string
 }
 
 variable "functions" {
-  description = "The Lambda functions: Chalice's resource names and the functions' own"
+  description = "The names of the Lambda functions, by Chalice's resource name"
   type        = map(string)
 }
 
@@ -20,34 +20,34 @@ variable "called_functions" {
   type        = list(string)
 }
 
-# Yours to set, each with a default.
+# Optional settings.
 
 variable "log_retention_in_days" {
-  description = "How long logs are kept"
+  description = "The retention of logs, in days"
   type        = number
   default     = 30
 }
 
 variable "requests_per_second" {
-  description = "How many requests a second each method takes for long, before it answers 429"
+  description = "The throttling rate limit of each method, in requests per second"
   type        = number
   default     = 200
 }
 
 variable "burst_of_requests" {
-  description = "How many requests each method takes at once"
+  description = "The throttling burst limit of each method, in requests"
   type        = number
   default     = 400
 }
 
 variable "alarm_topic_arn" {
-  description = "The SNS topic that is told of alarms; they only change their state without one"
+  description = "The SNS topic to notify of alarms; without one they only change their state"
   type        = string
   default     = null
 }
 
 variable "gateway_log_role_arn" {
-  description = "The role of account and Region through which API Gateway logs; made without one"
+  description = "The account's role for API Gateway logs in this Region; without one it is created"
   type        = string
   default     = null
 }

@@ -1,4 +1,4 @@
-"""An emulated AWS of its own, empty, which enforces IAM."""
+"""A new emulated AWS account, which enforces IAM."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,12 +8,12 @@ from typing import Any
 
 import boto3
 
-from localdev.engines import Missing, environment, ministack
-from tests.needs import missing
+from localdev.emulators import EmulatorMissing, environment, ministack
+from tests.support.needs import missing
 
 
 class Cloud:
-    """Emulated AWS at `endpoint`."""
+    """The emulated AWS account at `endpoint`."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
@@ -21,7 +21,7 @@ class Cloud:
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
-        """Return a client of the account's root, who may do everything."""
+        """Return a client with the permissions of the account's root user."""
         if service not in self._clients:
             self._clients[service] = boto3.client(
                 service,
@@ -37,36 +37,36 @@ class Cloud:
         for client in self._clients.values():
             client.close()
 
-    def keep_secret(self, name: str, value: str) -> None:
-        """Put a secret where the functions look for it."""
+    def put_secret(self, name: str, value: str) -> None:
+        """Create the SSM parameter `name`."""
         self.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString")
 
     def invoke(self, function: str, event: object) -> Any:
         """Return what the function named `function` returns for `event`."""
-        answer = self.client("lambda").invoke(
+        response = self.client("lambda").invoke(
             FunctionName=function, Payload=json.dumps(event).encode()
         )
-        with answer["Payload"] as payload:
+        with response["Payload"] as payload:
             return json.loads(payload.read())
 
     def url(self, api: str, stage: str) -> str:
-        """Return where the API's stage is served."""
+        """Return the URL of the API's stage."""
         return f"{self.endpoint}/restapis/{api}/{stage}/_user_request_"
 
 
 @contextmanager
 def running_cloud() -> Iterator[Cloud]:
-    """Run an emulated AWS while the block runs; skip the test where it is not installed."""
+    """Run an emulated AWS for the block. Skips the test if it is not installed."""
     try:
         with emulated_cloud() as cloud:
             yield cloud
-    except Missing as reason:
+    except EmulatorMissing as reason:
         missing(str(reason))
 
 
 @contextmanager
 def emulated_cloud() -> Iterator[Cloud]:
-    """Run an emulated AWS while the block runs. Raises Missing."""
+    """Run an emulated AWS for the block. Raises EmulatorMissing."""
     program = Path(__file__).parent / "emulated_aws.py"
     root = environment("")
     keys = {name: root[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}

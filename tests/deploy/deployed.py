@@ -1,4 +1,4 @@
-"""A deployed API, and the suite that each way of deploying has to pass."""
+"""A deployed API, and the test suite for every way of deploying it."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import httpx
 
 from chalicelib.legacy import MESSAGES
 from tests.deploy.cloud import Cloud
-from tests.issuer import AUDIENCE, ISSUER, SECRET, claims, shared
+from tests.support.issuer import AUDIENCE, ISSUER, SECRET, claims, shared
 
 AUTH_PARAMETER = "/user-management/tests/auth-secret"
 AUTHENTICATION: Mapping[str, str] = {
@@ -24,9 +24,9 @@ _PROBLEM_MEMBERS = {"type", "title", "status", "detail", "message", "request_id"
 
 
 class Deployed:
-    """The API `api` at its `stage`, whose functions' names begin with `prefix`.
+    """The API `api` at its `stage`, with functions whose names begin with `prefix`.
 
-    `token` is an administrator's, by default one with the tests' shared secret.
+    `token` is an administrator's; by default it is signed with the tests' shared secret.
     """
 
     def __init__(
@@ -43,57 +43,57 @@ class Deployed:
         self._http.close()
 
     def call(self, method: str, path: str, token: str | None = "", **options: Any) -> Any:
-        """Send a request, as an administrator unless `token` is another one or None."""
-        sent = self._token if token == "" else token
-        headers = {"Authorization": f"Bearer {sent}"} if sent else {}
+        """Send a request: as an administrator by default, without a token if it is None."""
+        used = self._token if token == "" else token
+        headers = {"Authorization": f"Bearer {used}"} if used else {}
         return self._http.request(
             method, path, headers={**headers, **options.pop("headers", {})}, **options
         )
 
     def user(self) -> str:
-        """Return the id of a new user."""
+        """Create a user and return its id."""
         email = f"user{next(self._numbers)}.{id(self)}@example.com"
-        answer = self.call("POST", "/users", json={"name": "Ann Example", "email": email})
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["user_id"])
+        response = self.call("POST", "/users", json={"name": "Ann Example", "email": email})
+        assert response.status_code == 201, response.text
+        return str(response.json()["user_id"])
 
     def order(self, user_id: str) -> str:
-        """Return the id of a new order of the user."""
-        answer = self.call("POST", f"/users/{user_id}/orders", json=ORDER)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["order_id"])
+        """Create an order of the user and return its id."""
+        response = self.call("POST", f"/users/{user_id}/orders", json=ORDER)
+        assert response.status_code == 201, response.text
+        return str(response.json()["order_id"])
 
     def invoke(self, function: str, event: object) -> Any:
-        """Return what one of the named functions returns."""
+        """Return what a named function returns for `event`."""
         return self.cloud.invoke(f"{self.prefix}-{function}", event)
 
 
 def bearer(subject: str, **changes: object) -> str:
-    """Return a token of a caller."""
+    """Return a token for a caller."""
     return shared(claims(sub=subject, **changes), SECRET)
 
 
-def assert_is_problem(answer: Any, status: int, name: str) -> None:
-    """Check that the answer is a problem as the application makes them."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.headers["cache-control"] == "no-store"
-    body = answer.json()
+def assert_is_problem(response: Any, status: int, name: str) -> None:
+    """Check that the response has the form of the application's problem details."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["cache-control"] == "no-store"
+    body = response.json()
     assert body.keys() == _PROBLEM_MEMBERS
     assert (body["type"], body["status"]) == (f"/problems/{name}", status)
     assert body["message"] == body["detail"]
-    assert body["request_id"] == answer.headers["x-request-id"]
+    assert body["request_id"] == response.headers["x-request-id"]
 
 
 class DeployedSuite:
-    """What holds of every deployed API; each way of deploying has a subclass."""
+    """The tests of every deployed API; each way of deploying has a subclass."""
 
     def test_health_needs_no_token(self, api: Deployed) -> None:
-        """The API and its storage answer, whoever asks."""
-        answer = api.call("GET", "/health", None)
-        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+        """The API and its storage are healthy, for any caller."""
+        response = api.call("GET", "/health", None)
+        assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
-    def test_the_founding_routes_serve_a_users_life(self, api: Deployed) -> None:
+    def test_a_user_life_cycle(self, api: Deployed) -> None:
         """A user is created, read, replaced, listed and deleted."""
         new = {"name": "Ann", "email": f"ann.{api.prefix}@example.com"}
         created = api.call("POST", "/users", json=new)
@@ -107,8 +107,8 @@ class DeployedSuite:
         assert api.call("DELETE", path).status_code == 204
         assert_is_problem(api.call("GET", path), 404, "user-not-found")
 
-    def test_an_orders_life(self, api: Deployed) -> None:
-        """An order is created once, goes its way, and takes no step back."""
+    def test_an_order_life_cycle(self, api: Deployed) -> None:
+        """An order is created once, goes through its statuses, and never back."""
         user = api.user()
         orders = f"/users/{user}/orders"
         once = {"Idempotency-Key": f"order of {user}"}
@@ -126,50 +126,50 @@ class DeployedSuite:
         assert api.call("GET", path).json()["total"] == 2500
         assert len(api.call("GET", orders).json()["orders"]) == 1
 
-    def test_a_list_goes_on_with_its_cursor(self, api: Deployed) -> None:
-        """The key that signs cursors is read, and a second page follows the first."""
+    def test_a_cursor_continues_a_list(self, api: Deployed) -> None:
+        """The secret that signs cursors is read, and a second page follows the first."""
         api.user()
         api.user()
         first = api.call("GET", "/users", params={"limit": 1}).json()
         rest = api.call("GET", "/users", params={"limit": 1, "cursor": first["next_cursor"]}).json()
         assert first["users"] != rest["users"]
 
-    def test_old_paths_answer_as_they_did(self, api: Deployed) -> None:
-        """The five paths of the old router answer their message without a token."""
+    def test_legacy_paths_return_their_message(self, api: Deployed) -> None:
+        """The five legacy paths return their message without a token."""
         for path, message in MESSAGES.items():
-            answer = api.call("GET", path, None)
-            assert (answer.status_code, answer.json()) == (200, message)
+            response = api.call("GET", path, None)
+            assert (response.status_code, response.json()) == (200, message)
 
-    def test_the_application_answers_unknown_paths(self, api: Deployed) -> None:
-        """A path that no route has is a problem of the application, however deep."""
+    def test_the_application_handles_unknown_paths(self, api: Deployed) -> None:
+        """A path without a route is a problem from the application, at any depth."""
         for path in ("/nothing", "/users/one/two/three/four", "/user/unknown"):
-            answer = api.call("GET", path, None)
-            assert_is_problem(answer, 404, "service-not-found")
-            assert answer.json()["message"] == "Service not found"
+            response = api.call("GET", path, None)
+            assert_is_problem(response, 404, "service-not-found")
+            assert response.json()["message"] == "Service not found"
 
-    def test_the_application_answers_unknown_methods(self, api: Deployed) -> None:
-        """A method that the path does not take is 405, and the answer says which it takes."""
-        answer = api.call("PUT", "/users", None)
-        assert_is_problem(answer, 405, "method-not-allowed")
-        assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"
+    def test_the_application_handles_unknown_methods(self, api: Deployed) -> None:
+        """A method that the path does not support is 405, with the supported ones in Allow."""
+        response = api.call("PUT", "/users", None)
+        assert_is_problem(response, 405, "method-not-allowed")
+        assert response.headers["allow"] == "GET, HEAD, OPTIONS, POST"
 
-    def test_the_gateway_refuses_as_the_application_does(self, api: Deployed) -> None:
-        """Without a good token the gateway's own answer is a problem that a web page can read."""
+    def test_the_gateway_sends_the_same_problems(self, api: Deployed) -> None:
+        """Without a valid token, API Gateway's response is a problem that a web page can read."""
         for token in (None, "nonsense", bearer("boss", aud="another service")):
-            answer = api.call("GET", "/users", token, headers={"Origin": "https://shop.example"})
-            assert_is_problem(answer, 401, "unauthenticated")
-            assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
-            assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+            response = api.call("GET", "/users", token, headers={"Origin": "https://shop.example"})
+            assert_is_problem(response, 401, "unauthenticated")
+            assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+            assert response.headers["access-control-allow-origin"] == "https://shop.example"
 
-    def test_callers_have_their_own_rights(self, api: Deployed) -> None:
-        """A user reaches itself, no other user, and nothing of the administrators."""
+    def test_callers_have_their_own_permissions(self, api: Deployed) -> None:
+        """A user can read itself, but no other user and nothing that is for administrators."""
         user, other = api.user(), api.user()
         assert api.call("GET", f"/users/{user}", bearer(user)).status_code == 200
         assert_is_problem(api.call("GET", f"/users/{other}", bearer(user)), 404, "user-not-found")
         assert_is_problem(api.call("GET", "/users", bearer(user)), 403, "forbidden")
 
     def test_the_named_functions_can_be_invoked(self, api: Deployed) -> None:
-        """Each function of the founding table answers a bare event under its own name."""
+        """Each named function handles an event that does not come from API Gateway."""
         new = json.dumps({"name": "Bo", "email": f"bo.{api.prefix}@example.com"})
         created = api.invoke("createUserLambda", {"body": new})
         assert created["statusCode"] == 201
@@ -184,11 +184,11 @@ class DeployedSuite:
             ("getOrderDetailsLambda", order, 200),
             ("deleteUserLambda", user, 204),
         ):
-            answer = api.invoke(name, {"pathParameters": parameters, "body": new})
-            assert answer["statusCode"] == status, (name, answer)
+            response = api.invoke(name, {"pathParameters": parameters, "body": new})
+            assert response["statusCode"] == status, (name, response)
 
     def test_the_path_router_can_be_invoked(self, api: Deployed) -> None:
-        """The old router answers by path alone, with status 200 also for what it does not know."""
+        """The legacy router uses only the path, and returns 200 for an unknown path too."""
         known = api.invoke("userServiceLambda", {"path": "/user/create"})
         assert known == {"statusCode": 200, "body": '{"message": "Create user"}'}
         unknown = api.invoke("userServiceLambda", {"path": "/nothing"})

@@ -1,7 +1,7 @@
-"""ministack, with what it lacks of API Gateway: importing a Swagger document.
+"""ministack, extended by API Gateway's import of a Swagger document.
 
-It reads Swagger for CloudFormation only, and without the gateway responses in it. Run by
-ministack's own interpreter, as `python emulated_aws.py`, with ministack's variables.
+ministack imports Swagger only for CloudFormation, and without gateway responses. Run this with
+ministack's own interpreter and environment variables.
 https://docs.aws.amazon.com/apigateway/latest/api/API_ImportRestApi.html
 https://docs.aws.amazon.com/apigateway/latest/api/API_PutRestApi.html
 """
@@ -17,15 +17,15 @@ from ministack.services import apigateway_v1 as gateway
 _EXTENSION = "x-amazon-apigateway-gateway-responses"
 _API = re.compile(r"/restapis/([^/]+)/?")
 
-_create_from = gateway._import_rest_api
-_answer = gateway.handle_request
+_import_rest_api = gateway._import_rest_api
+_handle_request = gateway.handle_request
 
 Spec = dict[str, Any]
 
 
 def import_rest_api(spec: Spec, properties: dict[str, Any] | None = None) -> str:
-    """Make an API of a Swagger document and return its id."""
-    api: str = _create_from(spec, properties)
+    """Create an API from a Swagger document and return its id."""
+    api: str = _import_rest_api(spec, properties)
     _import_gateway_responses(api, spec)
     return api
 
@@ -33,14 +33,14 @@ def import_rest_api(spec: Spec, properties: dict[str, Any] | None = None) -> str
 async def handle_request(
     method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
 ) -> Any:
-    """Answer the two requests that ministack does not know, and hand on the others."""
+    """Handle the two requests that ministack lacks, and pass on the others."""
     if method == "POST" and path.rstrip("/") == "/restapis" and "mode" in query:
         return gateway._v1_response(gateway._rest_apis[import_rest_api(json.loads(body))], 201)
-    named = _API.fullmatch(path)
-    if method == "PUT" and named and named[1] in gateway._rest_apis:
-        _overwrite(named[1], json.loads(body))
-        return gateway._get_rest_api(named[1])
-    return await _answer(method, path, headers, body, query)
+    match = _API.fullmatch(path)
+    if method == "PUT" and match and match[1] in gateway._rest_apis:
+        _overwrite(match[1], json.loads(body))
+        return gateway._get_rest_api(match[1])
+    return await _handle_request(method, path, headers, body, query)
 
 
 def _overwrite(api: str, spec: Spec) -> None:

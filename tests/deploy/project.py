@@ -1,4 +1,4 @@
-"""A copy of the project, as somebody who configures and deploys it has it."""
+"""A copy of the project, to configure and deploy."""
 
 import json
 import os
@@ -16,9 +16,9 @@ _ARCHITECTURES = {"arm64": "arm64", "aarch64": "arm64"}
 
 
 class Project:
-    """A copy of the project in `folder`, with nothing that was built or deployed before.
+    """A copy of the project in `folder`, without anything built or deployed.
 
-    Its functions are for the processor of this machine, which has to run them.
+    Its functions have the architecture of this machine, which runs them.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,8 +52,8 @@ class Project:
         config["stages"][stage]["environment_variables"] |= variables
         self.write_config(config)
 
-    def connect(self, stage: str) -> None:
-        """Put the stage into a VPC and under a domain."""
+    def add_vpc_and_domain(self, stage: str) -> None:
+        """Configure a VPC and a custom domain for the stage."""
         config = self.config
         config["stages"][stage] |= {
             "subnet_ids": ["subnet-0123456789abcdef0"],
@@ -67,7 +67,7 @@ class Project:
         self.write_config(config)
 
     def run(self, *command: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in the project and return what came of it."""
+        """Run a command in the project and return the finished process."""
         inherited = {
             name: value
             for name, value in os.environ.items()
@@ -84,22 +84,22 @@ class Project:
         )
 
     def api_id(self, stage: str) -> str:
-        """Return the id of the API that `make deploy` made for the stage."""
+        """Return the id of the API that `make deploy` created for the stage."""
         state = json.loads((self.folder / f".chalice/deployed/{stage}.json").read_text())
         [api] = [entry for entry in state["resources"] if entry["name"] == "rest_api"]
         return str(api["rest_api_id"])
 
     def chalice(self, *arguments: str | Path, **v: str) -> subprocess.CompletedProcess[str]:
-        """Run one of Chalice's commands."""
+        """Run a Chalice command."""
         main = "import sys; from chalice.cli import main; sys.exit(main())"
         return self.run(sys.executable, "-c", main, *arguments, **v)
 
     def deployment(self, *arguments: str, **v: str) -> subprocess.CompletedProcess[str]:
-        """Run one of the project's own commands, as the Makefile does."""
+        """Run a deployment command, as the Makefile does."""
         return self.run(sys.executable, "-m", "deployment", *arguments, **v)
 
 
 def succeeded(done: subprocess.CompletedProcess[str]) -> str:
-    """Return what a command printed; it must have succeeded."""
+    """Check that a command succeeded and return its output."""
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout

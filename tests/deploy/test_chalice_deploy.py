@@ -9,7 +9,7 @@ import pytest
 from tests.deploy.cloud import Cloud, running_cloud
 from tests.deploy.deployed import AUTH_PARAMETER, AUTHENTICATION, Deployed, DeployedSuite
 from tests.deploy.project import Project, succeeded
-from tests.issuer import SECRET
+from tests.support.issuer import SECRET
 
 pytestmark = pytest.mark.slow
 
@@ -18,9 +18,9 @@ NAME = "user-management-dev"
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """Run a clean emulator for this module."""
+    """Run a new emulator for this module."""
     with running_cloud() as running:
-        running.keep_secret(AUTH_PARAMETER, SECRET)
+        running.put_secret(AUTH_PARAMETER, SECRET)
         yield running
 
 
@@ -42,7 +42,7 @@ def api(cloud: Cloud, project: Project) -> Iterator[Deployed]:
 
 
 def actions(cloud: Cloud) -> dict[str, list[str]]:
-    """Return what the functions' role may do, and on what."""
+    """Return the resources of each action in the policy of the functions' role."""
     policy = cloud.client("iam").get_role_policy(RoleName=NAME, PolicyName=NAME)
     return {
         action: statement["Resource"]
@@ -52,10 +52,10 @@ def actions(cloud: Cloud) -> dict[str, list[str]]:
 
 
 class TestDeployed(DeployedSuite):
-    """The suite, on what `make deploy` made."""
+    """The suite, on a stage deployed with `make deploy`."""
 
-    def test_the_role_reaches_nothing_else(self, cloud: Cloud, api: Deployed) -> None:
-        """The role is narrowed to the table, its index, the secrets and the functions' logs."""
+    def test_the_role_is_restricted(self, cloud: Cloud, api: Deployed) -> None:
+        """The role can access only the table, its index, the secrets and the functions' logs."""
         assert api.prefix == NAME
         granted = actions(cloud)
         table = f"arn:aws:dynamodb:us-east-1:000000000000:table/{NAME}"
@@ -68,7 +68,7 @@ class TestDeployed(DeployedSuite):
         assert all(f"/aws/lambda/{NAME}" in group for group in granted["logs:PutLogEvents"])
 
     def test_the_table_is_protected(self, cloud: Cloud, api: Deployed) -> None:
-        """The table that was made has backups, expiry and protection."""
+        """The table has deletion protection and expiry."""
         dynamodb = cloud.client("dynamodb")
         assert dynamodb.describe_table(TableName=api.prefix)["Table"]["DeletionProtectionEnabled"]
         expiry = dynamodb.describe_time_to_live(TableName=api.prefix)["TimeToLiveDescription"]
@@ -76,10 +76,10 @@ class TestDeployed(DeployedSuite):
 
 
 def test_deploying_again_updates(cloud: Cloud, project: Project, api: Deployed) -> None:
-    """A second deployment changes the API in place, and keeps its data and its role narrow."""
+    """A second deployment updates the API, and keeps its data and the restrictions of its role."""
     before = project.api_id("dev")
     user = api.user()
-    settings = project.folder / "chalicelib" / "answers.py"
+    settings = project.folder / "chalicelib" / "settings.py"
     settings.write_text(settings.read_text() + "\n# Changed.\n")
 
     succeeded(project.deployment("deploy", "dev", **cloud.variables))
@@ -95,7 +95,7 @@ def test_deploying_again_updates(cloud: Cloud, project: Project, api: Deployed) 
 def test_a_stage_deployed_from_elsewhere_is_left_alone(
     cloud: Cloud, api: Deployed, tmp_path: Path
 ) -> None:
-    """Another checkout does not make a second API beside the one that is there."""
+    """Another checkout does not create a second API."""
     elsewhere = Project(tmp_path / "elsewhere")
     elsewhere.configure("dev", **AUTHENTICATION)
 
@@ -105,8 +105,8 @@ def test_a_stage_deployed_from_elsewhere_is_left_alone(
     assert f"{api.prefix!r} is deployed in this account already" in done.stderr
 
 
-def test_deleting_keeps_the_data_unless_told(cloud: Cloud, project: Project, api: Deployed) -> None:
-    """`make delete` removes all but the table; with TABLE=delete the table goes too."""
+def test_deleting_keeps_the_data_by_default(cloud: Cloud, project: Project, api: Deployed) -> None:
+    """`make delete` keeps only the table; with TABLE=delete it deletes the table too."""
     dynamodb = cloud.client("dynamodb")
 
     printed = succeeded(project.deployment("delete", "dev", **cloud.variables))

@@ -17,8 +17,8 @@ from tests.deploy.deployed import (
     DeployedSuite,
 )
 from tests.deploy.project import Project, succeeded
-from tests.issuer import SECRET
-from tests.needs import cfn_tool
+from tests.support.issuer import SECRET
+from tests.support.needs import cfn_tool
 
 pytestmark = pytest.mark.slow
 
@@ -35,10 +35,10 @@ CHOICES = {
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """Run a clean emulator for this module."""
+    """Run a new emulator for this module."""
     with running_cloud() as running:
-        running.keep_secret(AUTH_PARAMETER, SECRET)
-        running.keep_secret("/user-management/prod/cursor-secret", CURSOR_SECRET)
+        running.put_secret(AUTH_PARAMETER, SECRET)
+        running.put_secret("/user-management/prod/cursor-secret", CURSOR_SECRET)
         running.client("s3").create_bucket(Bucket=BUCKET)
         yield running
 
@@ -53,10 +53,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture
 def project_in_vpc(tmp_path: Path) -> Project:
-    """Copy the project, with a domain and a VPC configured."""
+    """Copy the project, with a custom domain and a VPC configured."""
     made = Project(tmp_path / "vpc")
     made.configure("prod", **AUTHENTICATION)
-    made.connect("prod")
+    made.add_vpc_and_domain("prod")
     return made
 
 
@@ -73,36 +73,36 @@ def deploy(project: Project, cloud: Cloud, *choice: str) -> str:
     outputs = {output["OutputKey"]: output["OutputValue"] for output in deployed["Outputs"]}
     assert outputs["TableName"] == NAME
     assert outputs["EndpointURL"].endswith("/prod/")
-    return outputs["RestAPIId"]
+    return str(outputs["RestAPIId"])
 
 
 @pytest.fixture(scope="module")
 def api(cloud: Cloud, project: Project) -> Iterator[Deployed]:
-    """Create the stack and return its API."""
+    """Deploy the stack and return its API."""
     with closing(Deployed(cloud, deploy(project, cloud), "prod", NAME)) as deployed:
         yield deployed
 
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_cfn_lint_finds_nothing(project: Project, choice: str) -> None:
-    """The template passes cfn-lint, which transforms it as SAM does, with every choice."""
+    """With every option, the template passes cfn-lint, which transforms it as SAM does."""
     succeeded(project.deployment("package", "prod", *CHOICES[choice]))
     lint = (*cfn_tool("cfn-lint"), "--include-checks", "I", "--regions", "eu-central-1", "--")
     assert succeeded(project.run(*lint, TEMPLATE)) == ""
 
 
 def test_a_domain_and_a_vpc_pass_too(project_in_vpc: Project) -> None:
-    """The template passes cfn-lint with a domain of one's own and functions in a VPC."""
+    """The template passes cfn-lint with a custom domain and functions in a VPC."""
     succeeded(project_in_vpc.deployment("package", "prod"))
     lint = (*cfn_tool("cfn-lint"), "--include-checks", "I", "--regions", "eu-central-1", "--")
     assert succeeded(project_in_vpc.run(*lint, TEMPLATE)) == ""
 
 
 class TestCreated(DeployedSuite):
-    """The suite, on the stack with one function for every route."""
+    """The suite, on a stack with one function for all routes."""
 
     def test_logs_and_limits_are_set(self, cloud: Cloud, api: Deployed) -> None:
-        """Each function has a log group that forgets; the stage has a limit and tracing."""
+        """Each function has a log group with retention; the stage has a rate limit and tracing."""
         functions = cloud.client("lambda").list_functions()["Functions"]
         kept = {
             group["logGroupName"]: group["retentionInDays"]
@@ -120,20 +120,20 @@ class TestCreated(DeployedSuite):
 
 
 class TestUpdated(DeployedSuite):
-    """The suite, on the stack after an update to a function for each founding route, by alias."""
+    """The suite, on the stack after an update to one function per route, called by alias."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def api(cls, cloud: Cloud, project: Project, api: Deployed) -> Iterator[Deployed]:
-        """Update the stack, which keeps its data, and return its API."""
+        """Update the stack, check that it kept its data, and return its API."""
         user = api.user()
         choice = CHOICES["snapstart"]
         with closing(Deployed(cloud, deploy(project, cloud, *choice), "prod", NAME)) as updated:
             assert updated.call("GET", f"/users/{user}").status_code == 200
             yield updated
 
-    def test_each_founding_route_has_its_function(self, cloud: Cloud, api: Deployed) -> None:
-        """A request on a founding route runs the function that the founding table names."""
+    def test_each_route_has_its_function(self, cloud: Cloud, api: Deployed) -> None:
+        """A request on a route with its own function runs that function."""
         api.call("GET", "/users")
         streams = cloud.client("logs").describe_log_streams(
             logGroupName=f"/aws/lambda/{NAME}-listUsersLambda"
@@ -142,7 +142,7 @@ class TestUpdated(DeployedSuite):
 
 
 def test_deleting_the_stack_keeps_the_table(cloud: Cloud, api: Deployed) -> None:
-    """When the stack goes, the data stays."""
+    """Deleting the stack does not delete the data."""
     assert api.prefix == NAME
     formation = cloud.client("cloudformation")
 
@@ -163,7 +163,7 @@ def test_requests_are_logged_as_json(project: Project) -> None:
 
 
 def test_snapstart_takes_effect(project: Project) -> None:
-    """With SnapStart every function that API Gateway calls is called through its alias."""
+    """With SnapStart, API Gateway calls every function through its alias."""
     succeeded(project.deployment("package", "prod", *CHOICES["snapstart"]))
     template = (project.folder / TEMPLATE).read_text()
     resources = yaml.safe_load(template)["Resources"]

@@ -1,4 +1,4 @@
-"""The functions' role may do what they need, and nothing else: shown by taking parts of it away."""
+"""The functions' role has the permissions that they need, and no others."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -11,19 +11,19 @@ from tests.deploy.cloud import Cloud, running_cloud
 from tests.deploy.deployed import AUTHENTICATION, CURSOR_SECRET, ORDER, Deployed, assert_is_problem
 from tests.deploy.project import Project
 from tests.deploy.test_cloudformation import BUCKET, NAME, deploy
-from tests.issuer import AUDIENCE, ISSUER, SigningKey, claims, serving
+from tests.support.issuer import AUDIENCE, ISSUER, SigningKey, claims, serving
 
 pytestmark = pytest.mark.slow
 
-# What only Lambda itself does on behalf of a function; the emulator does it without asking.
-OF_THE_RUNTIME = {
+# Actions of Lambda's runtime. The emulator does not check them.
+RUNTIME_ACTIONS = {
     "logs:CreateLogStream",
     "logs:PutLogEvents",
     "xray:PutTraceSegments",
     "xray:PutTelemetryRecords",
 }
 
-# Which operations need an action; an action without an entry fails the test.
+# The operations that need each action.
 NEEDED_BY: Mapping[str, set[str]] = {
     "dynamodb:DeleteItem": {"change the e-mail", "delete a user"},
     "dynamodb:GetItem": {
@@ -52,18 +52,18 @@ Statement = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """Run a clean emulator for this module."""
+    """Run a new emulator for this module."""
     with running_cloud() as running:
-        running.keep_secret("/user-management/prod/cursor-secret", CURSOR_SECRET)
+        running.put_secret("/user-management/prod/cursor-secret", CURSOR_SECRET)
         running.client("s3").create_bucket(Bucket=BUCKET)
         yield running
 
 
 @pytest.fixture(scope="module")
 def token() -> Iterator[dict[str, str]]:
-    """Serve an identity provider's keys; return its address and an administrator's token.
+    """Serve an identity provider's keys; return its URL and an administrator's token.
 
-    With public keys the authorizer needs nothing of AWS, so that what fails is the operation.
+    With public keys the authorizer needs no permissions, so only the operation itself can fail.
     """
     key = SigningKey("tests", "ES256")
     with serving() as provider:
@@ -86,7 +86,7 @@ def api(
 
 @pytest.fixture
 def role(cloud: Cloud, api: Deployed) -> Iterator["Role"]:
-    """Return the role, which has all its rights again in the end."""
+    """Return the role. Afterwards it has all its permissions again."""
     assert api.prefix == NAME
     role = Role(cloud)
     yield role
@@ -94,7 +94,7 @@ def role(cloud: Cloud, api: Deployed) -> Iterator["Role"]:
 
 
 class Role:
-    """The role of the functions, and what its one policy allows."""
+    """The role of the functions, with its one policy."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
@@ -107,16 +107,16 @@ class Role:
 
     @property
     def actions(self) -> set[str]:
-        """Every action that the role may do."""
+        """Every action in the policy."""
         return {action for statement in self.statements for action in statement["Action"]}
 
     def allow(self, statements: list[Statement]) -> None:
-        """Replace what the role may do, and let its functions start anew."""
+        """Replace the statements of the policy, and restart the functions."""
         document = json.dumps({"Version": "2012-10-17", "Statement": statements})
         self._iam.put_role_policy(
             RoleName=self._name, PolicyName=self._policy, PolicyDocument=document
         )
-        # Processes that run have read their secrets already.
+        # Running processes have read their secrets already.
         functions = self._cloud.client("lambda")
         variables = functions.get_function_configuration(FunctionName=NAME)["Environment"]
         changed = {**variables["Variables"], "STARTED_FOR": str(len(document))}
@@ -126,12 +126,12 @@ class Role:
 
 
 def operations(api: Deployed) -> Operations:
-    """Return one request for each thing that the API does, on things made for it."""
-    read, renamed, moved, gone = (api.user() for _ in range(4))
+    """Return one request for each operation of the API, on resources created for it."""
+    read, renamed, moved, deleted = (api.user() for _ in range(4))
     orders = f"/users/{read}/orders"
     order, paid, cancelled = (api.order(read) for _ in range(3))
     email = api.call("GET", f"/users/{read}").json()["email"]
-    new = {"name": "Cy", "email": f"cy.{gone}@example.com"}
+    new = {"name": "Cy", "email": f"cy.{deleted}@example.com"}
 
     def patch(path: str, **changes: str) -> Callable[[], Any]:
         return lambda: api.call("PATCH", path, json=changes)
@@ -148,7 +148,7 @@ def operations(api: Deployed) -> Operations:
         "list a page of users": get("/users", limit="1"),
         "change a name": patch(f"/users/{renamed}", name="Dee"),
         "change the e-mail": patch(f"/users/{moved}", email=f"moved.{moved}@example.com"),
-        "delete a user": lambda: api.call("DELETE", f"/users/{gone}"),
+        "delete a user": lambda: api.call("DELETE", f"/users/{deleted}"),
         "create an order": lambda: api.call("POST", orders, json=ORDER),
         "read an order": get(f"{orders}/{order}"),
         "list orders": get(orders),
@@ -158,31 +158,31 @@ def operations(api: Deployed) -> Operations:
 
 
 def failures(requests: Operations) -> set[str]:
-    """Send the requests; return those that fail, each as a problem with nothing of its cause."""
+    """Send the requests and return those that fail. Each must be a problem that hides its cause."""
     failed = set()
     for name, send in requests.items():
-        answer = send()
-        if answer.status_code >= 300:
-            assert_is_problem(answer, 500, "internal-error")
-            assert "AccessDenied" not in answer.text
+        response = send()
+        if response.status_code >= 300:
+            assert_is_problem(response, 500, "internal-error")
+            assert "AccessDenied" not in response.text
             failed.add(name)
     return failed
 
 
 def test_everything_works_with_the_whole_policy(api: Deployed, role: Role) -> None:
-    """With all that the template grants no operation fails."""
+    """With the template's policy, no operation fails."""
     assert role.actions
     assert failures(operations(api)) == set()
 
 
 def test_every_action_is_accounted_for(role: Role) -> None:
-    """The policy has no action that no operation and no runtime needs."""
-    assert role.actions == NEEDED_BY.keys() | OF_THE_RUNTIME
+    """Every action in the policy is needed by an operation or by Lambda's runtime."""
+    assert role.actions == NEEDED_BY.keys() | RUNTIME_ACTIONS
 
 
 @pytest.mark.parametrize("action", sorted(NEEDED_BY))
 def test_an_action_is_needed(api: Deployed, role: Role, action: str) -> None:
-    """Without the action the operations that need it fail, and the others work."""
+    """Without the action, exactly the operations that need it fail."""
     requests = operations(api)
     kept = [
         {**statement, "Action": [other for other in statement["Action"] if other != action]}
@@ -194,7 +194,7 @@ def test_an_action_is_needed(api: Deployed, role: Role, action: str) -> None:
 
 
 def test_the_index_is_needed(api: Deployed, role: Role) -> None:
-    """Without the table's index the list of users fails, and nothing else."""
+    """Without the table's index, only listing users fails."""
     requests = operations(api)
     role.allow(
         [

@@ -1,4 +1,4 @@
-"""The manifest in app.py, from which Chalice makes the policy, against the calls that are made."""
+"""The AWS calls declared in app.py, from which Chalice derives the policy, match the real calls."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 from botocore.session import Session
 
+from chalicelib.domain.registry import RESOURCES
 from chalicelib.parameter_store import read_parameter
 from chalicelib.storage.dynamodb.table import create_table
 from tests.deploy.cloud import Cloud, running_cloud
 from tests.deploy.deployed import ORDER
 from tests.deploy.project import Project, succeeded
-from tests.served import Served, bearer, served
+from tests.support.served import Served, bearer, served
 
 pytestmark = pytest.mark.slow
 
-# What each part of a transaction is to IAM.
+# The IAM action for each part of a transaction.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
 _PARTS = {
     "Put": "dynamodb:PutItem",
@@ -29,41 +30,41 @@ _PARTS = {
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    """Run a clean emulator."""
+    """Run a new emulator."""
     with running_cloud() as running:
         yield running
 
 
 @pytest.fixture
 def calls(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Return a set that gathers the actions of every call that is made through botocore."""
-    gathered: set[str] = set()
+    """Return a set that collects the IAM actions of every call through botocore."""
+    collected: set[str] = set()
     for name, value in cloud.variables.items():
         monkeypatch.setenv(name, value)
 
-    def gather(params: Mapping[str, Any], model: Any, **_: object) -> None:
-        gathered.update(actions(model.service_model.service_name, model.name, params))
+    def collect(params: Mapping[str, Any], model: Any, **_: object) -> None:
+        collected.update(actions(model.service_model.service_name, model.name, params))
 
     create = Session.create_client
 
     def create_client(session: Session, *arguments: Any, **options: Any) -> Any:
         client = create(session, *arguments, **options)
-        client.meta.events.register("provide-client-params", gather)
+        client.meta.events.register("provide-client-params", collect)
         return client
 
     monkeypatch.setattr(Session, "create_client", create_client)
-    return gathered
+    return collected
 
 
 def actions(service: str, operation: str, parameters: Mapping[str, Any]) -> set[str]:
-    """Return what IAM has to allow for a call."""
+    """Return the IAM actions that a call needs."""
     if operation == "TransactWriteItems":
         return {_PARTS[part] for item in parameters["TransactItems"] for part in item}
     return {f"{service}:{operation}"}
 
 
-def live(api: Served) -> None:
-    """Do everything that storage can do, at least once."""
+def use_everything(api: Served) -> None:
+    """Use every operation of the storage at least once."""
     user, other = api.user(), api.user()
     api.as_administrator("GET", "/health")
     api.as_administrator("PATCH", f"/users/{user}", {"name": "Dee"})
@@ -81,19 +82,20 @@ def live(api: Served) -> None:
 
 
 def test_the_policy_is_what_the_code_calls(cloud: Cloud, calls: set[str], tmp_path: Path) -> None:
-    """`chalice gen-policy` prints the actions of the calls that are made: no more, and no less."""
+    """`chalice gen-policy` prints exactly the actions of the calls that are made."""
     create_table(
         cloud.client("dynamodb"),
         "users",
+        RESOURCES,
         ttl=False,
         point_in_time_recovery=False,
         deletion_protection=False,
     )
-    cloud.keep_secret("/secret", "a secret of the tests")
+    cloud.put_secret("/secret", "a secret of the tests")
     calls.clear()
 
     with served(STORAGE_URL="dynamodb://users") as api:
-        live(api)
+        use_everything(api)
     read_parameter("/secret")
 
     printed = json.loads(succeeded(Project(tmp_path / "project").chalice("gen-policy")))

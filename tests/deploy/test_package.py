@@ -1,4 +1,4 @@
-"""What the zip file with the functions' code holds."""
+"""The content of the deployment package."""
 
 import importlib.util
 import re
@@ -15,18 +15,18 @@ from tests.deploy.project import ROOT, Project, succeeded
 pytestmark = pytest.mark.slow
 
 ZIP = "build/prod/cloudformation/deployment.zip"
-# The requirements and what they require, beside Chalice's runtime part.
+# The requirements and their dependencies, except Chalice's runtime.
 LIBRARIES = {"msgspec", "jwt", "cryptography", "cffi", "pycparser"}
-# What the build adds by itself for a quick start.
+# What the build adds to shorten cold starts.
 VENDORED = {"botocore", "dateutil", "jmespath", "six.py", "urllib3", "__pycache__"}
 _METADATA = re.compile(r"[A-Za-z0-9_]+-[0-9.]+(post[0-9]+)?\.dist-info")
 
 
 def package(folder: Path) -> Path:
-    """Return the zip file of a fresh copy of the project in `folder`."""
+    """Package a new copy of the project in `folder` and return the zip file."""
     project = Project(folder)
     project.configure("prod", **AUTHENTICATION)
-    # As tests and the local server leave it behind.
+    # Tests and the local server leave bytecode behind.
     stale = folder / "chalicelib" / "__pycache__"
     stale.mkdir()
     (stale / "api.cpython-313.pyc").write_bytes(b"stale")
@@ -36,7 +36,7 @@ def package(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the zip file, made where Python is free to write bytecode."""
+    """Return the zip file of a project with stale bytecode."""
     return package(tmp_path_factory.mktemp("package") / "first")
 
 
@@ -47,7 +47,7 @@ def names(bundle: Path) -> set[str]:
 
 
 def test_the_package_holds_what_runs(bundle: Path) -> None:
-    """The application, Chalice's runtime part and the requirements are there, and nothing else."""
+    """The package contains only the application, Chalice's runtime and the requirements."""
     tops = {name.partition("/")[0] for name in names(bundle)}
     metadata = {top for top in tops if _METADATA.fullmatch(top)}
     compiled = {top for top in tops if top.startswith("_cffi_backend.")}
@@ -55,8 +55,8 @@ def test_the_package_holds_what_runs(bundle: Path) -> None:
     assert len(compiled) == 1
 
 
-def test_the_application_is_there_whole(bundle: Path) -> None:
-    """Every file of chalicelib is in the package, and of Chalice the runtime part."""
+def test_the_application_is_complete(bundle: Path) -> None:
+    """The package contains every file of chalicelib, and only the runtime of Chalice."""
     files = [path for path in (ROOT / "chalicelib").rglob("*") if path.is_file()]
     sources = {str(path.relative_to(ROOT)) for path in files if path.suffix != ".pyc"}
     packaged = {name for name in names(bundle) if not name.endswith(".pyc")}
@@ -65,8 +65,8 @@ def test_the_application_is_there_whole(bundle: Path) -> None:
     assert runtime == {"chalice/__init__.py", "chalice/app.py"}
 
 
-def test_all_that_a_start_loads_has_its_bytecode(bundle: Path) -> None:
-    """Of the application and of what it imports there is bytecode, made from that very source."""
+def test_everything_imported_has_bytecode(bundle: Path) -> None:
+    """The application and its imports have bytecode that matches their source."""
     with zipfile.ZipFile(bundle) as opened:
         for name in opened.namelist():
             top = name.partition("/")[0]
@@ -79,15 +79,15 @@ def test_all_that_a_start_loads_has_its_bytecode(bundle: Path) -> None:
 
 
 def test_there_is_no_bytecode_without_its_source(bundle: Path) -> None:
-    """What cannot be checked against a source is not in the package."""
-    held = names(bundle)
-    compiled = {name for name in held if name.endswith(".pyc")}
+    """Every bytecode file has its source in the package."""
+    packaged = names(bundle)
+    compiled = {name for name in packaged if name.endswith(".pyc")}
     assert compiled
-    assert {importlib.util.source_from_cache(name) for name in compiled} <= held
+    assert {importlib.util.source_from_cache(name) for name in compiled} <= packaged
 
 
 def test_botocore_is_trimmed(bundle: Path) -> None:
-    """Of botocore's data there is what two services need, and Amazon's own certificates."""
+    """Botocore has the data of two services only, and Amazon's certificates only."""
     with zipfile.ZipFile(bundle) as opened:
         certificates = opened.read("botocore/cacert.pem").decode()
     data = {name for name in names(bundle) if name.startswith("botocore/data/")}
@@ -98,8 +98,8 @@ def test_botocore_is_trimmed(bundle: Path) -> None:
     assert all("Amazon" in subject or "Starfield" in subject for subject in subjects)
 
 
-def test_a_start_loads_nothing_that_is_never_called(bundle: Path, tmp_path: Path) -> None:
-    """A client is made from the package alone, without documentation, HTTP/2 and their modules."""
+def test_removed_modules_are_not_needed(bundle: Path, tmp_path: Path) -> None:
+    """The package alone can create a client, without documentation, HTTP/2 and their modules."""
     with zipfile.ZipFile(bundle) as opened:
         opened.extractall(tmp_path)
     code = """if True:
@@ -108,7 +108,7 @@ def test_a_start_loads_nothing_that_is_never_called(bundle: Path, tmp_path: Path
         print(make_client(8).get_item.__doc__, *sys.modules)
     """
     aws = {"AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": str(tmp_path)}
-    # Without what is installed here.
+    # -S: without the installed packages.
     done = subprocess.run(
         [sys.executable, "-S", "-c", code], env=aws, capture_output=True, text=True, check=False
     )
@@ -119,25 +119,25 @@ def test_a_start_loads_nothing_that_is_never_called(bundle: Path, tmp_path: Path
     assert not {"botocore.docs.service", "html.parser", "importlib.metadata"} & set(modules)
 
 
-def test_the_package_is_the_same_twice(bundle: Path, tmp_path: Path) -> None:
-    """Two copies of the project make the same octets."""
+def test_the_build_is_reproducible(bundle: Path, tmp_path: Path) -> None:
+    """Two copies of the project give the same bytes."""
     assert package(tmp_path / "second").read_bytes() == bundle.read_bytes()
 
 
-def test_the_documented_size_is_true(bundle: Path) -> None:
-    """docs/deploying.md states the sizes that the command tells, to a tenth of a megabyte."""
+def test_the_documented_size_is_correct(bundle: Path) -> None:
+    """docs/deploying.md has the actual sizes, to a tenth of a megabyte."""
     text = (ROOT / "docs" / "deploying.md").read_text()
     stated = re.search(r"tells: ([0-9.]+) MB zipped, ([0-9.]+) MB unzipped", text)
     assert stated is not None
     with zipfile.ZipFile(bundle) as opened:
         unzipped = sum(entry.file_size for entry in opened.infolist())
     assert abs(float(stated[1]) * 1e6 - bundle.stat().st_size) < 150_000
-    # Compiled modules differ in size between processors.
+    # Compiled modules differ in size between architectures.
     assert abs(float(stated[2]) * 1e6 - unzipped) < 1_500_000
 
 
-def test_the_size_is_told(bundle: Path, tmp_path: Path) -> None:
-    """One command tells what the zip file weighs, and its parts."""
-    told = succeeded(Project(tmp_path / "size").deployment("size", str(bundle)))
-    assert f"{bundle.stat().st_size:,}" in told
-    assert {line.split()[-1] for line in told.splitlines()} >= {"chalicelib", *LIBRARIES}
+def test_the_size_is_printed(bundle: Path, tmp_path: Path) -> None:
+    """A command prints the size of the package and of its parts."""
+    printed = succeeded(Project(tmp_path / "size").deployment("size", str(bundle)))
+    assert f"{bundle.stat().st_size:,}" in printed
+    assert {line.split()[-1] for line in printed.splitlines()} >= {"chalicelib", *LIBRARIES}

@@ -1,4 +1,4 @@
-"""A stage on PostgreSQL: its password by reference, its driver in the package, no table."""
+"""A stage on PostgreSQL: its password in SSM, its driver in the package, no table."""
 
 import shutil
 import zipfile
@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from localdev.engines import Engines
+from localdev.emulators import Emulators
 from tests.conftest import url_of
 from tests.deploy.cloud import Cloud, running_cloud
 from tests.deploy.deployed import AUTH_PARAMETER, AUTHENTICATION, Deployed, DeployedSuite
 from tests.deploy.project import ROOT, Project, succeeded
-from tests.issuer import SECRET
-from tests.needs import cfn_tool
+from tests.support.issuer import SECRET
+from tests.support.needs import cfn_tool
 
 pytestmark = pytest.mark.slow
 
@@ -26,14 +26,14 @@ DATABASE, ROLE, PASSWORD = "stage", "stage_role", "a password / with @ and :"
 
 
 @pytest.fixture(scope="module")
-def database(engines: Engines) -> Iterator[str]:
-    """Make a database and a role with a password; return the URL without it."""
+def database(engines: Emulators) -> Iterator[str]:
+    """Create a database and a role with a password; return the URL without the password."""
     url = make_url(url_of(engines, "postgresql"))
     server = create_engine(url, isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
         connection.execute(text(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'"))
         connection.execute(text(f"CREATE DATABASE {DATABASE} OWNER {ROLE}"))
-        # The server of the tests trusts everybody else on this machine.
+        # The tests' server trusts all other roles.
         rules = Path(connection.execute(text("SHOW hba_file")).scalar_one())
         rule = f"host {DATABASE} {ROLE} 127.0.0.1/32 scram-sha-256\n"
         rules.write_text(rule + rules.read_text())
@@ -46,17 +46,17 @@ def database(engines: Engines) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """Run a clean emulator that keeps the stage's secrets."""
+    """Run a new emulator with the stage's secrets."""
     with running_cloud() as running:
-        running.keep_secret(AUTH_PARAMETER, SECRET)
-        running.keep_secret(PARAMETER, PASSWORD)
+        running.put_secret(AUTH_PARAMETER, SECRET)
+        running.put_secret(PARAMETER, PASSWORD)
         yield running
 
 
 def make_project(folder: Path, database: str) -> Project:
-    """Copy the project, its stage dev being on the database."""
+    """Copy the project and configure its stage dev for the database."""
     project = Project(folder)
-    project.connect("dev")
+    project.add_vpc_and_domain("dev")
     variables = {"STORAGE_URL": database, "STORAGE_PASSWORD_PARAMETER": PARAMETER}
     project.configure("dev", **AUTHENTICATION, **variables)
     config = project.config
@@ -72,7 +72,7 @@ def make_project(folder: Path, database: str) -> Project:
 def api(
     cloud: Cloud, database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployed]:
-    """Bring the schema up to date, deploy the stage, and return its API."""
+    """Migrate the database, deploy the stage, and return its API."""
     project = make_project(tmp_path_factory.mktemp("deploy"), database)
     succeeded(project.deployment("migrate", "dev", **cloud.variables))
     succeeded(project.deployment("deploy", "dev", **cloud.variables))
@@ -83,8 +83,8 @@ def api(
 class TestDeployed(DeployedSuite):
     """The suite, on PostgreSQL."""
 
-    def test_the_role_may_not_use_dynamodb(self, cloud: Cloud, api: Deployed) -> None:
-        """Without a table there is no permission for one, and the password may be read."""
+    def test_the_role_cannot_use_dynamodb(self, cloud: Cloud, api: Deployed) -> None:
+        """The role has no permissions for DynamoDB, and can read the password."""
         policy = cloud.client("iam").get_role_policy(RoleName=api.prefix, PolicyName=api.prefix)
         statements = policy["PolicyDocument"]["Statement"]
         granted = {action for statement in statements for action in statement["Action"]}
@@ -95,15 +95,15 @@ class TestDeployed(DeployedSuite):
         assert cloud.client("dynamodb").list_tables()["TableNames"] == []
 
     def test_the_database_asks_for_the_password(self, api: Deployed, database: str) -> None:
-        """Without the password nobody connects, so the functions must have had it."""
+        """The functions connect with the password; without it, no connection is possible."""
         assert api.call("GET", "/health", None).status_code == 200
-        stranger = create_engine(database)
+        engine = create_engine(database)
         with pytest.raises(OperationalError, match="password"):
-            stranger.connect()
-        stranger.dispose()
+            engine.connect()
+        engine.dispose()
 
-    def test_a_changed_password_is_taken(self, cloud: Cloud, api: Deployed, database: str) -> None:
-        """After the password changed and the connections ended, the next request is answered."""
+    def test_a_changed_password_is_used(self, cloud: Cloud, api: Deployed, database: str) -> None:
+        """After the password changed and the connections were closed, the next request succeeds."""
         admin = create_engine(make_url(database).set(username="app"), isolation_level="AUTOCOMMIT")
         ends = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = :role"
         with admin.connect() as connection:
@@ -115,7 +115,7 @@ class TestDeployed(DeployedSuite):
 
 
 def test_the_packages_have_the_driver_and_no_table(tmp_path: Path) -> None:
-    """CloudFormation passes cfn-lint, and neither package speaks of a table."""
+    """The template passes cfn-lint, and neither package has a table."""
     project = make_project(tmp_path / "stage", "postgresql+psycopg://app@db.internal/app")
     succeeded(project.deployment("package", "dev", "--routing", "per-route"))
     template = "build/dev/cloudformation/template.yaml"
@@ -132,7 +132,7 @@ def test_the_packages_have_the_driver_and_no_table(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["deploy", "package", "terraform"])
 def test_a_database_needs_a_vpc(tmp_path: Path, command: str) -> None:
-    """Without a VPC the functions would never reach the database: nothing is made."""
+    """Without a VPC the functions could not reach the database: the command fails."""
     project = make_project(tmp_path / "stage", "postgresql+psycopg://app@db.internal/app")
     config = project.config
     del config["stages"]["dev"]["subnet_ids"]
@@ -142,8 +142,8 @@ def test_a_database_needs_a_vpc(tmp_path: Path, command: str) -> None:
     assert "set subnet_ids and security_group_ids under stages.dev" in done.stderr
 
 
-def test_a_password_in_the_configuration_is_refused(tmp_path: Path) -> None:
-    """A URL with a password would lie in version control: nothing is made, nothing repeated."""
+def test_a_password_in_the_configuration_is_rejected(tmp_path: Path) -> None:
+    """A password in STORAGE_URL would be in version control. The error does not repeat it."""
     project = make_project(tmp_path / "stage", "postgresql+psycopg://app:hidden@db.internal/app")
     done = project.deployment("package", "dev")
     assert done.returncode == 1

@@ -6,39 +6,39 @@ import subprocess
 import pytest
 
 from deployment.errors import DeploymentError
-from deployment.founding_routes import FUNCTIONS
 from deployment.policy import scoped
+from deployment.route_functions import FUNCTIONS
 from deployment.stages import Stage
 from tests.deploy.project import ROOT
-from tests.served import served
+from tests.support.served import served
 
 
 @pytest.mark.parametrize("name", ["dev", "prod"])
 def test_a_stage_names_its_table_and_secret(name: str) -> None:
-    """Each stage has a table and a parameter of its own, and no secret."""
+    """Each stage has its own table and parameter, and no secret."""
     stage = Stage(name)
-    stage.refuse_secrets()
+    stage.check_secrets()
     assert (stage.full_name, stage.table) == (f"user-management-{name}",) * 2
     assert stage.cursor_parameter == f"/user-management/{name}/cursor-secret"
     assert stage.api_stage == name
 
 
-def test_an_unknown_stage_is_refused() -> None:
-    """A stage that is not configured is not made up."""
+def test_an_unknown_stage_is_rejected() -> None:
+    """A stage that is not configured is an error."""
     with pytest.raises(DeploymentError, match="no stage 'test'"):
         Stage("test")
 
 
-def test_each_founding_route_and_function_exists() -> None:
-    """The founding table names routes and functions that app.py declares."""
+def test_each_route_with_its_own_function_exists() -> None:
+    """app.py declares every route and function of the table."""
     with served() as api:
         functions = {function.name for function in api.module.app.pure_lambda_functions}
         assert set(FUNCTIONS.values()) <= functions
         assert {(method.upper(), path) for path, method in FUNCTIONS} <= set(api.routes)
 
 
-def test_a_service_without_resources_is_refused() -> None:
-    """An action of a service for which no resource is named does not fall back to everything."""
+def test_a_service_without_resources_is_rejected() -> None:
+    """An action of a service without configured resources is not granted on all resources."""
     policy = {"Version": "2012-10-17", "Statement": [{"Action": ["s3:GetObject"]}]}
     with pytest.raises(KeyError, match="s3"):
         scoped(policy, {"dynamodb": ["table"]})
@@ -56,7 +56,7 @@ def test_a_service_without_resources_is_refused() -> None:
     ],
 )
 def test_the_makefile_runs_it(target: str, command: str) -> None:
-    """Each target runs the command of its name with what the person asked for."""
+    """Each target runs its command with the given options."""
     if shutil.which("make") is None:
         pytest.skip("make is not on PATH")
     shown = subprocess.run(

@@ -1,12 +1,14 @@
-"""`make terraform`: the directory, accepted by Terraform as it is, and applied."""
+"""`make terraform`: the Terraform directory, validated and applied."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.deploy.cloud import Cloud, running_cloud
 from tests.deploy.deployed import (
@@ -17,69 +19,70 @@ from tests.deploy.deployed import (
     DeployedSuite,
 )
 from tests.deploy.project import Project, succeeded
-from tests.issuer import SECRET
-from tests.needs import missing, terraform
+from tests.support.issuer import SECRET
+from tests.support.needs import missing, terraform
 
 pytestmark = pytest.mark.slow
 
 NAME = "user-management-prod"
+ALARM = "aws_cloudwatch_metric_alarm"
 
 
 class Workspace:
-    """The Terraform directory of a project, and Terraform in it."""
+    """The Terraform directory of a project, to run Terraform in."""
 
     def __init__(self, project: Project, cloud: Cloud) -> None:
         self._program, self._variables = terraform()
-        self._project = project
+        self.project = project
         self._cloud = cloud
         self.make()
         done = self.run("init", "-input=false")
         if done.returncode != 0:
-            missing(f"Terraform cannot get the AWS provider: {done.stderr[-300:]}")
+            missing(f"Terraform cannot install the AWS provider: {done.stderr[-300:]}")
 
     def make(self, *choice: str) -> None:
-        """Make the directory, or make it anew."""
-        succeeded(self._project.deployment("terraform", "prod", *choice))
+        """Create the directory, or recreate it."""
+        succeeded(self.project.deployment("terraform", "prod", *choice))
 
     def run(self, command: str, *arguments: str) -> Any:
-        """Run a command of Terraform's."""
-        place = "-chdir=build/prod/terraform"
-        plain = (*arguments, "-no-color")
+        """Run a Terraform command."""
+        directory = "-chdir=build/prod/terraform"
+        options = (*arguments, "-no-color")
         variables = {**self._variables, **self._cloud.variables}
-        return self._project.run(self._program, place, command, *plain, **variables)
+        return self.project.run(self._program, directory, command, *options, **variables)
 
-    def plan(self) -> dict[str, list[str]]:
-        """Return what Terraform would do to each resource; nothing may be warned of."""
+    def plan(self) -> list[dict[str, Any]]:
+        """Return the planned changes of resources. Warnings are errors."""
         printed = succeeded(self.run("plan", "-input=false", "-out=planned"))
         assert "Warning" not in printed
         shown = json.loads(succeeded(self.run("show", "-json", "planned")))
-        return {
-            change["address"]: change["change"]["actions"]
-            for change in shown["resource_changes"]
-            if change["change"]["actions"] not in (["no-op"], ["read"])
-        }
+        return [
+            planned
+            for planned in shown["resource_changes"]
+            if planned["change"]["actions"] not in (["no-op"], ["read"])
+        ]
 
     def apply(self, *arguments: str) -> None:
-        """Carry out what is due."""
+        """Apply all changes."""
         succeeded(self.run("apply", "-input=false", "-auto-approve", *arguments))
 
     def output(self, name: str) -> str:
-        """Return an output."""
+        """Return the output `name`."""
         return str(json.loads(succeeded(self.run("output", "-json")))[name]["value"])
 
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """Run a clean emulator for this module."""
+    """Run a new emulator for this module."""
     with running_cloud() as running:
-        running.keep_secret(AUTH_PARAMETER, SECRET)
-        running.keep_secret("/user-management/prod/cursor-secret", CURSOR_SECRET)
+        running.put_secret(AUTH_PARAMETER, SECRET)
+        running.put_secret("/user-management/prod/cursor-secret", CURSOR_SECRET)
         yield running
 
 
 @pytest.fixture(scope="module")
 def workspace(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Make the directory from a copy of the project, and initialise it."""
+    """Create the directory from a copy of the project and initialise it."""
     project = Project(tmp_path_factory.mktemp("terraform"))
     project.configure("prod", **AUTHENTICATION)
     return Workspace(project, cloud)
@@ -94,36 +97,66 @@ def api(cloud: Cloud, workspace: Workspace) -> Iterator[Deployed]:
         yield deployed
 
 
+def as_terraform(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return a CloudFormation alarm's properties with Terraform's names.
+
+    References to other resources are left out, so dimensions have only their names.
+    """
+    properties = {
+        **properties,
+        "Dimensions": sorted(one["Name"] for one in properties["Dimensions"]),
+    }
+    del properties["AlarmActions"]
+    return {re.sub("(?<!^)(?=[A-Z])", "_", name).lower(): properties[name] for name in properties}
+
+
 def test_terraform_accepts_the_directory(workspace: Workspace) -> None:
-    """Validation and plan raise no error and no warning, for either routing."""
+    """With either routing, validation and plan succeed without warnings."""
     for choice in (("--routing", "per-route"), ()):
         workspace.make(*choice)
         assert "Success" in succeeded(workspace.run("validate"))
-        assert {action for actions in workspace.plan().values() for action in actions} == {"create"}
+        planned = workspace.plan()
+        assert {action for one in planned for action in one["change"]["actions"]} == {"create"}
 
 
 def test_terraform_accepts_a_domain_and_a_vpc(cloud: Cloud, tmp_path: Path) -> None:
-    """With a domain of one's own and functions in a VPC the plan is clean too."""
+    """With a custom domain and functions in a VPC, the plan succeeds too."""
     project = Project(tmp_path / "vpc")
     project.configure("prod", **AUTHENTICATION)
-    project.connect("prod")
+    project.add_vpc_and_domain("prod")
     workspace = Workspace(project, cloud)
     assert "Success" in succeeded(workspace.run("validate"))
-    planned = workspace.plan()
-    assert any(address.startswith("aws_api_gateway_base_path_mapping") for address in planned)
+    assert "aws_api_gateway_base_path_mapping" in {one["type"] for one in workspace.plan()}
+
+
+def test_the_alarms_are_those_of_cloudformation(workspace: Workspace) -> None:
+    """Terraform creates the same alarms as the CloudFormation template."""
+    succeeded(workspace.project.deployment("package", "prod"))
+    template = workspace.project.folder / "build/prod/cloudformation/template.yaml"
+    resources = yaml.safe_load(template.read_text())["Resources"].values()
+    alarms = [one for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
+    expected = [as_terraform(one["Properties"]) for one in alarms]
+    names = set().union(*expected)
+    planned = [one["change"]["after"] for one in workspace.plan() if one["type"] == ALARM]
+    found = [{name: one[name] for name in names if one[name] is not None} for one in planned]
+    for alarm in found:
+        alarm["dimensions"] = sorted(alarm["dimensions"])
+    assert len(found) == 10
+    assert {json.dumps(one, sort_keys=True) for one in found} == {
+        json.dumps(one, sort_keys=True) for one in expected
+    }
 
 
 class TestApplied(DeployedSuite):
-    """The suite, on what Terraform made."""
+    """The suite, on a stage deployed with Terraform."""
 
     def test_nothing_is_left_to_do(self, workspace: Workspace, api: Deployed) -> None:
-        """A second plan finds everything as it should be; alarms the emulator keeps badly."""
+        """A second plan changes nothing but alarms, which the emulator does not store exactly."""
         assert api.prefix == NAME
-        left = workspace.plan()
-        assert {address.partition(".")[0] for address in left} <= {"aws_cloudwatch_metric_alarm"}
+        assert {one["type"] for one in workspace.plan()} <= {ALARM}
 
     def test_logs_and_limits_are_set(self, cloud: Cloud, api: Deployed) -> None:
-        """Each function has a log group that forgets; the stage has a limit, a log and tracing."""
+        """Log groups have a retention; the stage has a rate limit, an access log and tracing."""
         kept = cloud.client("logs").describe_log_groups()["logGroups"]
         assert len(kept) == 11
         assert {group["retentionInDays"] for group in kept} == {30}
@@ -134,8 +167,8 @@ class TestApplied(DeployedSuite):
         assert "request_id" in stage["accessLogSettings"]["format"]
 
 
-def test_each_founding_route_can_have_its_function(workspace: Workspace, api: Deployed) -> None:
-    """After another apply with a function for each founding route the API still answers."""
+def test_each_route_can_have_its_function(workspace: Workspace, api: Deployed) -> None:
+    """After an update to one function per route, the API still works."""
     workspace.make("--routing", "per-route")
     workspace.apply()
     user = api.user()
@@ -143,11 +176,11 @@ def test_each_founding_route_can_have_its_function(workspace: Workspace, api: De
     assert api.call("GET", f"/users/{user}/orders").json()["orders"] == []
 
 
-def test_destroying_asks_for_the_protection_first(cloud: Cloud, workspace: Workspace) -> None:
-    """The protected table stops a destruction; without protection everything goes."""
-    refused = workspace.run("destroy", "-auto-approve", "-input=false")
-    assert refused.returncode == 1
-    assert "protected against deletion" in refused.stderr
+def test_the_protected_table_cannot_be_destroyed(cloud: Cloud, workspace: Workspace) -> None:
+    """The protected table prevents destruction; without protection everything is destroyed."""
+    failed = workspace.run("destroy", "-auto-approve", "-input=false")
+    assert failed.returncode == 1
+    assert "protected against deletion" in failed.stderr
 
     unprotected = "-var=deletion_protection=false"
     workspace.apply(unprotected)

@@ -1,4 +1,4 @@
-"""What the tests of the running server share."""
+"""Fixtures for the tests of the running server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.e2e.server import Server, running
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run an open server with data of its own."""
+    """Run an open server with its own data."""
     with running(tmp_path_factory.mktemp("data")) as started:
         yield started
 

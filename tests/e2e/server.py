@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 CHALICE = Path(sys.executable).with_name("chalice")
-_PATIENCE_SECONDS = 240
+_START_SECONDS = 240
 
 
 class Server(NamedTuple):
-    """A running server; `log` is what it prints."""
+    """A running server; `log` is the file with its output."""
 
     port: int
     process: subprocess.Popen[bytes]
@@ -25,17 +25,17 @@ class Server(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The server's URL."""
         return f"http://127.0.0.1:{self.port}"
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """Kill the server, as a crash would."""
         self.process.kill()
         self.process.wait()
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody uses."""
+    """Return an unused port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -43,7 +43,7 @@ def free_port() -> int:
 
 
 def environment(data: Path, **changes: str) -> dict[str, str]:
-    """Return the environment of a new user's shell, with its data in `data`."""
+    """Return the environment of a new user's shell, with data in `data`."""
     kept = {"PATH", "HOME", "LANG", "PYENV_VERSION", "PIP_CERT", "PIP_DEFAULT_TIMEOUT"}
     inherited = {
         name: value
@@ -57,9 +57,15 @@ def environment(data: Path, **changes: str) -> dict[str, str]:
 def running(
     data: Path, *arguments: str, port: int | None = None, **changes: str
 ) -> Iterator[Server]:
-    """Run a server while the block does, and end it with all that it started."""
+    """Run a server for the block, then stop it and its child processes."""
     port = port or free_port()
-    command = [CHALICE, "local", "--port", str(port), *(arguments or ("--no-autoreload",))]
+    command: list[str | Path] = [
+        CHALICE,
+        "local",
+        "--port",
+        str(port),
+        *(arguments or ("--no-autoreload",)),
+    ]
     with running_command(command, ROOT, port, environment(data, **changes), data) as server:
         yield server
 
@@ -68,10 +74,10 @@ def running(
 def running_command(
     command: list[str | Path], folder: Path, port: int, variables: dict[str, str], logs: Path
 ) -> Iterator[Server]:
-    """Run a command that serves on `port` until the block ends."""
+    """Run a command that serves on `port` for the block."""
     log = logs / f"server-{port}.log"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell's job in the background ignores it, and so would the server, unlike a user's.
+        # Background jobs of a shell ignore SIGINT, and so would the server that they start.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -93,8 +99,8 @@ def running_command(
         process.wait()
 
 
-def _await(server: Server, patience: float = _PATIENCE_SECONDS) -> None:
-    deadline = time.monotonic() + patience
+def _await(server: Server) -> None:
+    deadline = time.monotonic() + _START_SECONDS
     while server.process.poll() is None and time.monotonic() < deadline:
         try:
             socket.create_connection(("127.0.0.1", server.port), 1).close()
@@ -103,4 +109,4 @@ def _await(server: Server, patience: float = _PATIENCE_SECONDS) -> None:
         else:
             if "Serving on" in server.log.read_text():
                 return
-    raise AssertionError(f"No server came up: {server.log.read_text()}")
+    raise AssertionError(f"The server did not start: {server.log.read_text()}")

@@ -1,4 +1,4 @@
-"""An application that cannot be imported: the command ends and says why, and serves nothing."""
+"""A broken application: the command fails with the traceback and does not serve."""
 
 import shutil
 import subprocess
@@ -21,15 +21,15 @@ BIN = Path(sys.executable).parent
 def test_a_broken_application_ends_with_its_traceback(
     target: str, fault: str, last_line: str, tmp_path: Path
 ) -> None:
-    """`make local` ends with the traceback and a failure, where Chalice would wait for a change."""
+    """`make local` fails with the traceback, although Chalice would wait for a change."""
     for name in ("app.py", "Makefile"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "chalicelib", tmp_path / "chalicelib")
     with (tmp_path / "app.py").open("a") as source:
         source.write(f"\n{fault}\n")
-    made = ["-o", ".venv/.installed", f"BIN={BIN}", f"PORT={free_port()}"]
+    options = ["-o", ".venv/.installed", f"BIN={BIN}", f"PORT={free_port()}"]
     done = subprocess.run(
-        ["make", "--no-print-directory", *made, target],
+        ["make", "--no-print-directory", *options, target],
         cwd=tmp_path,
         env=environment(tmp_path),
         capture_output=True,

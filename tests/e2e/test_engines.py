@@ -1,4 +1,4 @@
-"""`make local STORAGE=…`: the same API on the databases of production."""
+"""`make local STORAGE=…`: the same API on the production databases."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from tests.e2e.server import ROOT, environment, free_port, running_command
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["dynamodb", "postgresql"])
 def test_the_local_server_runs_on(engine: str, tmp_path: Path) -> None:
-    """It starts the engine with its table or schema, serves on it, and ends it."""
+    """It starts the database with its table or schema, serves on it, and stops it."""
     port = free_port()
     command: list[str | Path] = ["make", "local", f"PORT={port}", f"STORAGE={engine}"]
     with running_command(command, ROOT, port, environment(tmp_path), tmp_path) as server:

@@ -1,4 +1,4 @@
-"""The README: its tour is taken as it stands, and its commands work from nothing."""
+"""The README: its tour prints what it shows, and its commands work in a fresh clone."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def tour() -> list[tuple[str, str]]:
-    """Return the tour's commands, each with the output that stands under it."""
+    """Return the tour's commands, each with the output below it."""
     steps: list[tuple[str, str]] = []
     for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
         for line in block.splitlines(keepends=True):
@@ -26,7 +26,7 @@ def tour() -> list[tuple[str, str]]:
 
 
 def take_the_tour(url: str, variables: Mapping[str, str]) -> None:
-    """Type the tour's commands into one shell and compare what they print."""
+    """Run the tour's commands in one shell and compare their output."""
     steps = tour()
     script = "".join(
         f"{command}\necho; echo END-OF-STEP\n".replace("API=http://127.0.0.1:8000", f"API={url}")
@@ -42,15 +42,15 @@ def take_the_tour(url: str, variables: Mapping[str, str]) -> None:
         assert re.fullmatch(pattern, printed, re.DOTALL), (command, printed)
 
 
-def test_the_tour_is_as_it_stands(tmp_path: Path) -> None:
+def test_the_tour_is_correct(tmp_path: Path) -> None:
     """Each command of the tour prints what the README shows."""
     assert len(tour()) > 15
     with running(tmp_path) as server:
         take_the_tour(server.url, environment(tmp_path))
 
 
-def test_every_make_target_that_is_named_exists() -> None:
-    """A `make` command of the documents is a target of the Makefile."""
+def test_every_documented_make_target_exists() -> None:
+    """Every `make` command in the documentation is a target of the Makefile."""
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
@@ -61,16 +61,16 @@ def test_every_make_target_that_is_named_exists() -> None:
         assert named <= targets, document.name
 
 
-def test_every_link_to_a_file_leads_somewhere() -> None:
-    """A relative link in a document is a file of the project."""
+def test_every_relative_link_is_valid() -> None:
+    """Every relative link in the documentation is a file of the project."""
     for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), (document.name, target)
 
 
 @pytest.mark.slow
-def test_the_commands_work_from_nothing(tmp_path: Path) -> None:
-    """A clone with nothing installed serves the tour after `make local`, and again at once."""
+def test_the_commands_work_in_a_fresh_clone(tmp_path: Path) -> None:
+    """In a fresh clone, `make local` installs the project and serves the tour, twice."""
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
     data = tmp_path / "data"

@@ -1,4 +1,4 @@
-"""What must not be packaged or deployed, each refused with one sentence."""
+"""The checks before anything is packaged or deployed. Each reports one sentence."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 from deployment.checks import check_interpreter
 from deployment.errors import DeploymentError
-from localdev.engines import environment
+from localdev.emulators import environment
 from tests.deploy.deployed import AUTHENTICATION
 from tests.deploy.project import ROOT, Project
 
@@ -17,18 +17,18 @@ UNREACHABLE = environment("http://127.0.0.1:9")
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """Copy the project, in which authentication is not configured."""
+    """Copy the project, without authentication configured."""
     return Project(tmp_path / "project")
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])
 @pytest.mark.parametrize("command", [("deploy",), ("package", "out")])
-def test_chalice_refuses_a_stage_that_trusts_nobody(
+def test_chalice_rejects_a_stage_without_authentication(
     project: Project, stage: str, command: tuple[str, ...]
 ) -> None:
-    """Chalice's own commands make nothing as long as a stage has no authentication.
+    """Chalice's own commands fail if the stage has no authentication.
 
-    What the shell exports does not count: it would not reach the functions.
+    Variables of the shell are ignored: the functions would not get them.
     """
     exported = {**UNREACHABLE, **AUTHENTICATION, "LOCAL_AUTH": "open"}
 
@@ -44,8 +44,8 @@ def test_chalice_refuses_a_stage_that_trusts_nobody(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["deploy", "package", "terraform"])
-def test_our_commands_refuse_it_too(project: Project, command: str) -> None:
-    """The commands behind the Makefile's targets say the same."""
+def test_the_makefiles_commands_reject_it_too(project: Project, command: str) -> None:
+    """The commands behind the Makefile's targets fail with the same message."""
     done = project.deployment(command, "dev", **UNREACHABLE)
 
     assert done.returncode == 1
@@ -53,8 +53,8 @@ def test_our_commands_refuse_it_too(project: Project, command: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_an_unknown_stage_is_named(project: Project) -> None:
-    """A stage that is not configured is not deployed with no configuration, as Chalice would."""
+def test_an_unknown_stage_is_rejected(project: Project) -> None:
+    """An unknown stage is an error, although Chalice would deploy it without configuration."""
     done = project.chalice("package", "--stage", "prdo", "out", **UNREACHABLE)
 
     assert done.returncode == 1
@@ -75,10 +75,10 @@ def test_an_unknown_stage_is_named(project: Project) -> None:
         ({"CORS_ORIGINS": "example.com"}, "CORS_ORIGINS"),
     ],
 )
-def test_other_mistakes_are_named(
+def test_invalid_settings_are_rejected(
     project: Project, variables: dict[str, str], sentence: str
 ) -> None:
-    """A secret in the configuration, and settings that cannot be used, are named."""
+    """The message names the setting that contains a secret or is invalid."""
     project.configure("dev", **AUTHENTICATION)
     project.configure("dev", **variables)
 
@@ -89,8 +89,8 @@ def test_other_mistakes_are_named(
     assert "Traceback" not in done.stderr
 
 
-def test_a_region_is_needed(project: Project) -> None:
-    """Deploying without a Region is refused before anything is made."""
+def test_a_region_is_required(project: Project) -> None:
+    """Deploying without a Region fails before anything is created."""
     project.configure("dev", **AUTHENTICATION)
     home = {"AWS_CONFIG_FILE": "missing", "AWS_SHARED_CREDENTIALS_FILE": "missing"}
 
@@ -102,8 +102,8 @@ def test_a_region_is_needed(project: Project) -> None:
     )
 
 
-def test_credentials_are_needed(project: Project) -> None:
-    """Deploying without credentials is refused before anything is made."""
+def test_credentials_are_required(project: Project) -> None:
+    """Deploying without credentials fails before anything is created."""
     project.configure("dev", **AUTHENTICATION)
     nothing = {
         "AWS_CONFIG_FILE": "missing",
@@ -120,13 +120,13 @@ def test_credentials_are_needed(project: Project) -> None:
 
 @pytest.mark.parametrize("version", [(3, 11), (3, 15)])
 def test_the_interpreter_must_be_a_runtime(version: tuple[int, int]) -> None:
-    """Lambda has no runtime for older and newer versions of Python."""
+    """Versions of Python that Lambda has no runtime for are rejected."""
     with pytest.raises(DeploymentError, match=f"no runtime for Python 3.{version[1]}"):
         check_interpreter(version)
 
 
 def test_a_function_without_authentication_does_not_start(project: Project) -> None:
-    """In Lambda app.py cannot be imported as long as it does not know whom to trust."""
+    """In Lambda, importing app.py fails if authentication is not configured."""
     lambda_function = {
         "AWS_LAMBDA_FUNCTION_NAME": "user-management",
         "LOCAL_AUTH": "open",

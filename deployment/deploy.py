@@ -1,13 +1,14 @@
-"""`make deploy` and `make delete`: a stage of one's own, by `chalice deploy`.
+"""`make deploy` and `make delete`: a personal stage, deployed with `chalice deploy`.
 
-Chalice makes the API, the functions and their role. Before that the data has to have a place, and
-after it the role is narrowed and API Gateway's own answers are set, for which Chalice has no words.
+Chalice creates the API, the functions and their role. The table and the secret are created before
+it. The role is restricted and API Gateway's own responses are set after it.
 """
 
 import json
 import secrets
 from collections.abc import Iterator
 
+from chalicelib.domain.registry import RESOURCES
 from chalicelib.storage.dynamodb.table import create_table
 from deployment.account import Account
 from deployment.chalice_command import chalice
@@ -19,21 +20,21 @@ from deployment.stages import Stage
 
 
 def deploy(stage: Stage) -> str:
-    """Deploy the stage or update it, and return its URL. Raises DeploymentError."""
+    """Deploy or update the stage and return its URL. Raises DeploymentError."""
     check(stage)
     account = Account()
     _check_state(stage, account)
     _check_parameters(stage, account)
-    _make_data(stage, account)
+    _create_data(stage, account)
     chalice(stage, "deploy")
-    _narrow_role(stage, account)
+    _scope_role(stage, account)
     api = stage.deployed["rest_api"]
     _set_gateway_responses(stage, account, api["rest_api_id"])
     return api["rest_api_url"]
 
 
 def delete(stage: Stage, *, with_data: bool) -> None:
-    """Delete what `deploy` made, the data only `with_data`. Raises DeploymentError."""
+    """Delete what `deploy` created; the data only if `with_data`. Raises DeploymentError."""
     account = Account()
     functions = list(_function_names(stage))
     chalice(stage, "delete")
@@ -42,13 +43,16 @@ def delete(stage: Stage, *, with_data: bool) -> None:
         try:
             logs.delete_log_group(logGroupName=f"/aws/lambda/{name}")
         except logs.exceptions.ResourceNotFoundException:
-            continue  # A function that was never called has none.
+            continue  # A function that was never invoked has no log group.
     if with_data:
         _delete_data(stage, account)
 
 
 def _check_state(stage: Stage, account: Account) -> None:
-    """Chalice knows what it has made from a file; without it, it would make a second API."""
+    """Raise DeploymentError if Chalice would create a second API.
+
+    It does where its state file is missing.
+    """
     functions = account.client("lambda")
     if stage.deployed:
         return
@@ -58,7 +62,7 @@ def _check_state(stage: Stage, account: Account) -> None:
         return
     raise DeploymentError(
         f"{stage.full_name!r} is deployed in this account already, but not from here: copy"
-        f" .chalice/deployed/{stage.name}.json from where it was, or give your stage another name."
+        f" .chalice/deployed/{stage.name}.json from where it was deployed, or rename your stage."
     )
 
 
@@ -74,14 +78,14 @@ def _check_parameters(stage: Stage, account: Account) -> None:
             ssm.get_parameter(Name=name)
         except ssm.exceptions.ParameterNotFound:
             raise DeploymentError(
-                f"There is no SSM parameter {name!r}, which {variable} names: make it with 'aws ssm"
-                f" put-parameter --type SecureString --name {name} --value SECRET'."
+                f"There is no SSM parameter {name!r}, which {variable} names: create it with 'aws"
+                f" ssm put-parameter --type SecureString --name {name} --value SECRET'."
             ) from None
 
 
-def _make_data(stage: Stage, account: Account) -> None:
+def _create_data(stage: Stage, account: Account) -> None:
     if stage.uses_dynamodb:
-        _make_table(stage, account)
+        _create_table(stage, account)
     ssm = account.client("ssm")
     try:
         ssm.put_parameter(
@@ -91,11 +95,12 @@ def _make_data(stage: Stage, account: Account) -> None:
         return
 
 
-def _make_table(stage: Stage, account: Account) -> None:
+def _create_table(stage: Stage, account: Account) -> None:
     try:
         create_table(
             account.client("dynamodb"),
             stage.table,
+            RESOURCES,
             ttl=True,
             point_in_time_recovery=True,
             deletion_protection=True,
@@ -118,18 +123,18 @@ def _delete_table(stage: Stage, account: Account) -> None:
         dynamodb.delete_table(TableName=stage.table)
         dynamodb.get_waiter("table_not_exists").wait(TableName=stage.table)
     except dynamodb.exceptions.ResourceNotFoundException:
-        return  # It was deleted before.
+        return
 
 
-def _narrow_role(stage: Stage, account: Account) -> None:
+def _scope_role(stage: Stage, account: Account) -> None:
     iam = account.client("iam")
-    named = {"RoleName": stage.full_name, "PolicyName": stage.full_name}
-    policy = iam.get_role_policy(**named)["PolicyDocument"]
+    names = {"RoleName": stage.full_name, "PolicyName": stage.full_name}
+    policy = iam.get_role_policy(**names)["PolicyDocument"]
     table = []
     if stage.uses_dynamodb:
         arn = account.arn("dynamodb", f"table/{stage.table}")
         table = [arn, f"{arn}/index/*"]
-    narrowed = scoped(
+    scoped_policy = scoped(
         policy,
         {
             "dynamodb": table,
@@ -143,15 +148,15 @@ def _narrow_role(stage: Stage, account: Account) -> None:
             ],
         },
     )
-    iam.put_role_policy(**named, PolicyDocument=json.dumps(narrowed))
+    iam.put_role_policy(**names, PolicyDocument=json.dumps(scoped_policy))
 
 
 def _set_gateway_responses(stage: Stage, account: Account, api: str) -> None:
     gateway = account.client("apigateway")
-    for kind, response in gateway_responses(stage.settings.cors_origins).items():
+    for name, response in gateway_responses(stage.settings.cors_origins).items():
         gateway.put_gateway_response(
             restApiId=api,
-            responseType=kind,
+            responseType=name,
             statusCode=str(response.status),
             responseParameters=response.parameters,
             responseTemplates=response.templates,

@@ -1,7 +1,7 @@
-"""The founding document's table: which Lambda function of its own each route has.
+"""The routes that have a Lambda function of their own.
 
-By default one function answers every route, and the seven stand beside it, to be invoked by name.
-With ``ROUTING=per-route`` API Gateway calls the seven for their routes, and the one for the rest.
+By default one function serves all routes, and these seven can only be invoked by name. With
+``ROUTING=per-route`` API Gateway calls them for their routes, and the one function for the rest.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,10 +20,10 @@ FUNCTIONS: Mapping[tuple[str, str], str] = {
 INTEGRATION = "x-amazon-apigateway-integration"
 
 
-def route_to_own_functions(swagger: dict[str, Any], uri: Callable[[str], object]) -> None:
-    """Point each founding route of a Swagger document at its own function.
+def integrate(swagger: dict[str, Any], uri: Callable[[str], object]) -> None:
+    """Point the routes in a Swagger document at their own functions.
 
-    `uri` returns the integration's URI for a function's name. HEAD stays with the one function.
+    `uri` returns the integration's URI for a function's name. HEAD still calls the one function.
     """
     for (path, method), name in FUNCTIONS.items():
         swagger["paths"][path][method][INTEGRATION]["uri"] = uri(name)
