@@ -1,4 +1,4 @@
-"""``python -m benchmarks [section …]``: all sections write docs/performance.md, some only print."""
+"""``python -m benchmarks [section …]``: write docs/performance.md, or print only some sections."""
 
 import argparse
 import platform
@@ -25,15 +25,15 @@ _HEAD = """\
 
 <!-- Written by `make bench`; every number here was printed by that run. -->
 
-Measured side by side in one run on {processor}, Python {python}, which ran other things besides: so
-times are CPU time of the measured process alone, medians of interleaved rounds, and ratios are
-medians of what the same rounds say. Ratios carry over to other machines, absolute numbers do not.
-Lower is better everywhere.
+Measured side by side in one run on {processor}, Python {python}, on a machine that was also doing
+other work. Times are therefore CPU times of the measured process: medians of interleaved rounds.
+Ratios are medians of the ratios within each round. Ratios carry over to other machines; absolute
+numbers do not. Lower is better everywhere.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print, and write the document when everything was measured."""
+    """Measure and print; write the document if every section was measured."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(_SECTIONS))
     parser.add_argument("--smoke", action="store_true", help="measure next to nothing, as a test")

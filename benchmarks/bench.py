@@ -1,4 +1,4 @@
-"""What the measurements share: how much is measured, and with what."""
+"""Settings that the measurements share: how much to measure, and with which interpreters."""
 
 import subprocess
 import sys
@@ -11,10 +11,10 @@ from typing import NamedTuple
 from benchmarks.measure import ROOT
 
 FOLDER = ROOT / "build" / "benchmarks"
-# The peers use these in the versions that the product itself uses.
+# The peers use the same versions of these as the product.
 _SHARED = ("boto3", "chalice", "PyJWT")
 
-# The settings of a Lambda function that is the product.
+# The settings of the product's Lambda function.
 SETTINGS = {
     "AWS_LAMBDA_FUNCTION_NAME": "user-management",
     "CURSOR_SECRET": "a secret of the measurements, which signs cursors",
@@ -54,7 +54,7 @@ class Bench:
 
     @cached_property
     def peers(self) -> Path:
-        """The interpreter of the peers, in an environment of their own that is made if missing."""
+        """The interpreter of the peers' virtual environment, which is created if missing."""
         folder = FOLDER / "peers"
         requirements = ROOT / "benchmarks" / "requirements.txt"
         pins = [f"{name}=={version(name)}" for name in _SHARED]
@@ -65,7 +65,7 @@ class Bench:
             subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
             install: list[str | Path] = [python, "-m", "pip", "install", "--quiet"]
             subprocess.run([*install, "-r", requirements, *pins], check=True)
-            # Without this, some starts would find bytecode and others would not.
+            # Otherwise some starts would find bytecode and others would not.
             compiling: list[str | Path] = [python, "-m", "compileall", "-q", folder / "lib"]
             subprocess.run(compiling, check=False, stdout=subprocess.DEVNULL)
             made.write_text(wanted)

@@ -1,4 +1,4 @@
-"""Cold starts: from nothing to a first answer, out of the unzipped package's own files."""
+"""Cold starts: CPU time until the first response, loaded from the unzipped package."""
 
 from pathlib import Path
 
@@ -14,24 +14,24 @@ _POWERTOOLS = "Powertools + pydantic + boto3.resource"
 _FASTAPI = "FastAPI + Mangum + boto3.resource"
 _PLAIN = "the package as Chalice makes it, with boto3"
 _TEXT = """\
-A fresh process, from nothing to the first answered GET against a stub of DynamoDB over TLS; CPU
-time in milliseconds, the interpreter's own start included. The package runs from its own unzipped
-files, and nothing else can be imported. Whatever does not say otherwise has its bytecode; Chalice
-by itself ships none."""
+A fresh process until its first response to a GET, against a stub of DynamoDB over TLS: CPU time in
+milliseconds, including the interpreter's own start. The package runs from its unzipped files, and
+nothing else can be imported. All have bytecode unless the table says otherwise; Chalice alone ships
+none."""
 _PAYS = """\
-What pays, each taken away by itself: bytecode, trimmed data and two parts left out in the `vendor/`
-folder that the build fills (`deployment/vendor.py`), and a client without the handlers of other
-services (`chalicelib/storage/dynamodb/client.py`). What did not, when it was tried, or so little
-that it is not worth its lines: leaving out the operations of DynamoDB that are never called,
-bytecode without docstrings, bytecode that is not checked against its source, and a garbage
-collector that rests during the start. Nearly all is spent before the first event, where Lambda
-gives a function its processor whole: that is why the client is made there."""
+The optimizations, each measured by removing it: bytecode, trimmed data and two omitted parts in the
+`vendor/` folder that the build fills (`deployment/vendor.py`), and a client without the handlers of
+other services (`chalicelib/storage/dynamodb/client.py`). Others were tried and saved too little:
+omitting DynamoDB operations that are never called, bytecode without docstrings, bytecode that is
+not checked against its source, and pausing the garbage collector during the start. Nearly all time
+is spent before the first event, while Lambda gives a function a whole processor. That is why the
+client is created there."""
 
 
 def run(bench: Bench) -> Section:
     """Measure starts."""
     sites = next(bench.peers.parent.parent.glob("lib/python*/site-packages"))
-    with dynamodb_stub.running() as aws, packages.made() as folder:
+    with dynamodb_stub.running() as aws, packages.built_packages() as folder:
         table = {"STORAGE_URL": f"dynamodb://{dynamodb_stub.PRODUCT_TABLE}"}
         ours = {**aws, **SETTINGS, **table, "_HANDLER": "app.app"}
         trusted = folder / "trusted.pem"
@@ -63,13 +63,13 @@ def run(bench: Bench) -> Section:
             _PLAIN: Start((folder / "plain",), "app", "app", ours),
         }
         spent = side_by_side(starts, bench.size.starts, folder)
-    answered = {name: times.answered for name, times in spent.items()}
+    responded = {name: times.responded for name, times in spent.items()}
     limits = {_BOTO3: 0.85, _POWERTOOLS: 0.5, _FASTAPI: 0.5, _PLAIN: 0.4}
     rows = [
         [
             name,
             *(f"{part.median:.0f}" for part in times),
-            f"{times.answered.to(answered[PRODUCT]):.2f}",
+            f"{times.responded.to(responded[PRODUCT]):.2f}",
         ]
         for name, times in spent.items()
     ]
@@ -77,15 +77,15 @@ def run(bench: Bench) -> Section:
         "Cold start",
         [
             _TEXT,
-            Table(["ms", "until loaded", "until answered", "to this API's package"], rows),
+            Table(["ms", "until loaded", "until the response", "to this API's package"], rows),
             [
-                Goal(f"to {name}", limit, answered[PRODUCT].to(answered[name]))
+                Goal(f"to {name}", limit, responded[PRODUCT].to(responded[name]))
                 for name, limit in limits.items()
             ],
             Plot(
                 "cold",
-                "From nothing to the first answer, ms of CPU time",
-                {name: times.median for name, times in answered.items()},
+                "Time to the first response, ms of CPU time",
+                {name: times.median for name, times in responded.items()},
             ),
             _PAYS,
         ],

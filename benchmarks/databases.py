@@ -1,4 +1,4 @@
-"""Databases of few users and of very many, one of whom has many orders."""
+"""Databases with few users and with very many; the first user has many orders."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,10 +6,11 @@ from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, text
 
+from chalicelib.domain.registry import RESOURCES
 from chalicelib.domain.storage import Storage
 from chalicelib.storage.factory import open_storage
-from chalicelib.storage.sql.schema import METADATA
-from localdev.engines import Engines, Missing
+from chalicelib.storage.sql.schema import Schema
+from localdev.emulators import EmulatorMissing, Emulators
 
 _NUMBERS = {
     "sqlite": "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < :many)"
@@ -24,21 +25,21 @@ _TIME = "'2026-11-21T09:30:00.000Z'"
 
 
 def user_id(number: int) -> str:
-    """Return the id of the user with this number, counted from 1."""
+    """Return the id of a user by its number, counted from 1."""
     return f"usr_{number:032x}"
 
 
 def order_id(number: int) -> str:
-    """Return the id of the order with this number, counted from 1; all are the first user's."""
+    """Return the id of an order by its number, counted from 1; all belong to the first user."""
     return f"ord_{number:032x}"
 
 
-def urls(folder: Path, engines: Engines) -> Iterator[tuple[str, Callable[[int], str]]]:
-    """Yield each engine that this machine has, and what makes an empty database by its size."""
+def urls(folder: Path, engines: Emulators) -> Iterator[tuple[str, Callable[[int], str]]]:
+    """Yield each available engine, and a function that makes an empty database for a size."""
     yield "SQLite", lambda users: f"sqlite:///{folder}/{users}.db"
     try:
         base = engines.url("postgresql")
-    except Missing:
+    except EmulatorMissing:
         return
 
     def database(users: int) -> str:
@@ -53,23 +54,23 @@ def urls(folder: Path, engines: Engines) -> Iterator[tuple[str, Callable[[int], 
 
 @contextmanager
 def filled(url: str, users: int, orders: int) -> Iterator[Storage]:
-    """Yield storage at `url` with so many users, the first of whom has so many orders."""
+    """Yield storage at `url` with so many users and so many orders of the first user."""
     engine = create_engine(url)
-    METADATA.create_all(engine)
+    Schema(RESOURCES).metadata.create_all(engine)
     _fill(engine, "users", "usr_", users, _USER)
     _fill(engine, "orders", "ord_", orders, _ORDER)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE"))
     engine.dispose()
-    storage = open_storage(url)
+    storage = open_storage(url, RESOURCES)
     try:
         yield storage
     finally:
         storage.close()
 
 
-# The oldest quarter of the users is suspended, and of the orders paid: more than a page even of the
-# fewest, and behind all the others for a list that begins with the newest.
+# The oldest quarter of the users is suspended, and of the orders paid: more than a page even in the
+# smallest database, and last in a list that begins with the newest.
 _USER = {
     "user_id": "{id}",
     "name": "'Ann Example'",

@@ -11,22 +11,21 @@ _BOTO3 = "boto3 + TypeDeserializer + json"
 _DOCUMENTS = "this client, items as one JSON document"
 _LIMIT = "SigV4 over a plain socket"
 _TEXT = """\
-From an event to its response, with a stub of DynamoDB behind TLS in another process; CPU time of
-the process for one request, in microseconds. The usual bundle is Chalice with three middlewares and
+From an event to its response, with a stub of DynamoDB over TLS in another process: CPU time of the
+process for one request, in microseconds. The usual bundle is Chalice with three middlewares and
 CORS, PyJWT in the handler, pydantic and boto3's resource."""
 _CALLS = """\
-From a service's call to JSON text, without a framework:"""
+From a service call to JSON text, without a framework:"""
 _DECISION = """\
-**Items keep native attributes.** The client hands on the JSON of an answer as it comes, instead of
-walking it by the service's model; after that, one JSON document for each item would make a get cost
-{get:.2f} and a page of 25 {page:.2f} of what they cost now. Native attributes are what the console,
-exports and streams show, what conditions and filters are about, and what lets a patch of metadata
-be one request. Only the lines of an order, which never change and are never searched, are a JSON
-string.
+**Items keep native attributes.** The client returns the JSON of a response unchanged, instead of
+parsing it by the service's model. With one JSON document for each item, a get would cost {get:.2f}
+and a page of 25 {page:.2f} of what they cost now. But the console, exports and streams show native
+attributes, conditions and filters use them, and they allow a metadata patch in one request. Only
+the lines of an order, which never change and are never searched, are a JSON string.
 
-**The known limit** is a request that is signed by hand and sent over a socket: {limit:.2f} of
-boto3's get, where this client has {ours:.2f}. What lies between is botocore itself: its events, its
-signing and its errors, all of which are wanted."""
+**The lower bound** is a request that is signed by hand and sent over a socket: {limit:.2f} of
+boto3's get, compared with {ours:.2f} for this client. The difference is botocore itself: its
+events, signing and error handling, all of which are needed."""
 
 
 def run(bench: Bench) -> Section:

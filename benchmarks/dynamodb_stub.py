@@ -1,4 +1,4 @@
-"""Runs the stub of DynamoDB, with the answers that each contestant's table gives."""
+"""Runs the stub of DynamoDB with the responses for each contestant's table."""
 
 import json
 import subprocess
@@ -12,8 +12,10 @@ from typing import Any
 from benchmarks import tls
 from benchmarks.events import ORDER_ID, PEOPLE
 from benchmarks.measure import ROOT
-from chalicelib.domain.model import Item, Order, User
-from chalicelib.storage.dynamodb.items import new_order_item, new_user_item
+from chalicelib.domain.orders import ORDERS, Order, OrderLine
+from chalicelib.domain.registry import RESOURCES
+from chalicelib.domain.users import USERS, User
+from chalicelib.storage.dynamodb.items import Layout
 
 PRODUCT_TABLE = "product"
 USUAL_TABLE = "usual"
@@ -24,7 +26,7 @@ _ORDER = Order(
     user_id=PEOPLE[0]["user_id"],
     status="pending",
     currency="EUR",
-    items=[Item(sku="TEA-250", quantity=2, unit_price=1250)],
+    items=[OrderLine(sku="TEA-250", quantity=2, unit_price=1250)],
     total=2500,
     metadata={"gift": "yes"},
     created_at="2026-11-21T09:30:00.000Z",
@@ -35,13 +37,13 @@ _ORDER = Order(
 
 @contextmanager
 def running() -> Iterator[dict[str, str]]:
-    """Run the stub while the block runs; yields the AWS variables with which clients find it."""
+    """Run the stub while the block runs; yield the AWS variables that point clients at it."""
     with TemporaryDirectory() as folder:
         chain, trusted, certificate = tls.make(Path(folder))
-        answers = Path(folder) / "answers.json"
-        answers.write_text(json.dumps(_answers()))
+        responses = Path(folder) / "responses.json"
+        responses.write_text(json.dumps(_responses()))
         with subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.stub", str(chain), str(answers)],
+            [sys.executable, "-m", "benchmarks.stub", str(chain), str(responses)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
@@ -63,11 +65,12 @@ def running() -> Iterator[dict[str, str]]:
                 stub.terminate()
 
 
-def _answers() -> dict[str, Any]:
-    """Return what the tables hold: the product's items, the usual ones, and JSON documents."""
+def _responses() -> dict[str, Any]:
+    """Return the content of the tables: the product's items, conventional items, JSON documents."""
+    layout = Layout(RESOURCES)
     people = [{**PEOPLE[number % len(PEOPLE)]} for number in range(ROWS)]
     items = {
-        PRODUCT_TABLE: [new_user_item(User(**person), 1, None) for person in people],
+        PRODUCT_TABLE: [layout.of(USERS).new(User(**person), 1, None) for person in people],
         USUAL_TABLE: [_wire(person) for person in people],
         DOCUMENT_TABLE: [
             {
@@ -77,17 +80,17 @@ def _answers() -> dict[str, Any]:
             for person in people
         ],
     }
-    answers: dict[str, Any] = {"/": {}}
+    responses: dict[str, Any] = {"/": {}}
     for table, rows in items.items():
-        answers[f"{table}/GetItem"] = {"Item": rows[0]}
-        answers[f"{table}/Query"] = {
+        responses[f"{table}/GetItem"] = {"Item": rows[0]}
+        responses[f"{table}/Query"] = {
             "Items": rows,
             "Count": ROWS,
             "ScannedCount": ROWS,
         }
-    user, order = items[PRODUCT_TABLE][0], new_order_item(_ORDER)
+    user, order = items[PRODUCT_TABLE][0], layout.of(ORDERS).new(_ORDER, 1, None)
     orders = {"Items": [order] * ROWS, "Count": ROWS, "ScannedCount": ROWS}
-    return answers | {
+    return responses | {
         f"{PRODUCT_TABLE}/UpdateItem": {"Attributes": user},
         f"{PRODUCT_TABLE}/GetItem/ORDER": {"Item": order},
         f"{PRODUCT_TABLE}/Query/ORDER": orders,
@@ -96,7 +99,7 @@ def _answers() -> dict[str, Any]:
 
 
 def _wire(person: dict[str, Any]) -> dict[str, Any]:
-    """Return a user as the usual mapping of its members has it, one attribute for each."""
+    """Return a user in the conventional mapping, one attribute for each field."""
     texts = {name: {"S": value} for name, value in person.items() if isinstance(value, str)}
     pairs = {key: {"S": value} for key, value in person["metadata"].items()}
     return {**texts, "metadata": {"M": pairs}, "version": {"N": str(person["version"])}}

@@ -1,7 +1,4 @@
-"""The API Gateway events that every contestant is fed, whole, and the users that they speak of.
-
-https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
-"""
+"""The API Gateway events that every contestant handles, and the users that they name."""
 
 import hmac
 import json
@@ -9,6 +6,8 @@ from base64 import urlsafe_b64encode
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
+
+from tests.support.proxy_event import HOST, proxy_event
 
 Event = dict[str, Any]
 
@@ -51,12 +50,12 @@ _numbers = count()
 
 
 def make(operation: str) -> Event:
-    """Return a fresh event of an operation, such as "create", "get", "page" or "step-order"."""
+    """Return a new event of an operation, such as "create", "get", "page" or "step-order"."""
     return _MAKERS[operation]()
 
 
 def expected(operation: str) -> set[int]:
-    """Return the statuses that answer the operation rightly."""
+    """Return the statuses that are correct for the operation."""
     return _EXPECTED.get(operation, {200})
 
 
@@ -65,7 +64,7 @@ def _base64(octets: bytes) -> str:
 
 
 def _token() -> str:
-    """Return a token as an identity provider signs it (RFC 7519), for who checks it in the view."""
+    """Return a signed token (RFC 7519), for peers that check it in the handler."""
     claims = {"sub": "boss", "roles": ["admin"], "aud": "api", "iss": "bench", "exp": 4102444800}
     parts = [json.dumps(part).encode() for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
     signed = ".".join(map(_base64, parts))
@@ -174,7 +173,7 @@ def _event(
         "Accept-Encoding": "gzip, deflate, br",
         "Authorization": f"Bearer {TOKEN}",
         "CloudFront-Viewer-Country": "DE",
-        "Host": "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com",
+        "Host": HOST,
         "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
         "X-Amzn-Trace-Id": "Root=1-6740a1b2-0c3d4e5f6a7b8c9d0e1f2a3b",
         "X-Forwarded-For": "192.0.2.1",
@@ -183,53 +182,19 @@ def _event(
     }
     if body is not None:
         headers["Content-Type"] = "application/json"
-    return {
-        "resource": resource,
-        "path": path,
-        "httpMethod": method,
-        "headers": headers,
-        "multiValueHeaders": {name: [value] for name, value in headers.items()},
-        "queryStringParameters": query,
-        "multiValueQueryStringParameters": query
-        and {name: [value] for name, value in query.items()},
-        "pathParameters": parameters,
-        "stageVariables": None,
-        "requestContext": {
-            "resourceId": "a1b2c3",
-            "authorizer": {
-                "principalId": "boss",
-                "admin": "true",
-                "expires_at": "4102444800",
-                "integrationLatency": 23,
-            },
-            "resourcePath": resource,
-            "httpMethod": method,
-            "extendedRequestId": "JKJaXmPLvHcESHA=",
-            "requestTime": "21/Nov/2026:09:30:00 +0000",
-            "path": f"/api{path}",
-            "accountId": "123456789012",
-            "protocol": "HTTP/1.1",
-            "stage": "api",
-            "domainPrefix": "a1b2c3d4e5",
-            "requestTimeEpoch": 1795253400000,
-            "requestId": f"c6af9ac6-7b61-11e6-9a41-{next(_numbers):012x}",
-            "identity": {
-                "accessKey": None,
-                "accountId": None,
-                "caller": None,
-                "cognitoAuthenticationProvider": None,
-                "cognitoAuthenticationType": None,
-                "cognitoIdentityId": None,
-                "cognitoIdentityPoolId": None,
-                "principalOrgId": None,
-                "sourceIp": "192.0.2.1",
-                "user": None,
-                "userAgent": "Mozilla/5.0",
-                "userArn": None,
-            },
-            "domainName": "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com",
-            "apiId": "a1b2c3d4e5",
-        },
-        "body": None if body is None else json.dumps(body),
-        "isBase64Encoded": False,
+    event = proxy_event(
+        method,
+        resource,
+        path,
+        headers={name: [value] for name, value in headers.items()},
+        parameters=parameters or {},
+        query={name: [value] for name, value in (query or {}).items()},
+        body=None if body is None else json.dumps(body),
+    )
+    event["requestContext"]["authorizer"] = {
+        "principalId": "boss",
+        "admin": "true",
+        "expires_at": "4102444800",
+        "integrationLatency": 23,
     }
+    return event

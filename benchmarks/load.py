@@ -1,4 +1,4 @@
-"""Under load: the local server and the deployed API, each held at what it can take."""
+"""Under load: the local server and the deployed API, each at full load."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -9,29 +9,30 @@ from typing import NamedTuple
 import psutil
 
 from benchmarks.bench import Bench
-from benchmarks.loader import CLIENTS, hold
+from benchmarks.loader import CLIENTS, run_load
 from benchmarks.report import Goal, Section, Table
-from localdev.engines import Missing
+from localdev.emulators import EmulatorMissing
 from tests.deploy.cloud import emulated_cloud
 from tests.deploy.deployed import AUTH_PARAMETER, AUTHENTICATION, bearer
 from tests.deploy.project import Project, succeeded
 from tests.e2e.server import running
-from tests.issuer import SECRET
+from tests.support.issuer import SECRET
 
 _WARMING = 0.2
 _TEXT = """\
-Held for {seconds:g} s each by {clients} clients on the loopback interface, each with one request at
-a time and one in ten a creation: `chalice local` on SQLite, and the API that `make deploy` made on
-an emulated AWS, with its authorizer, its functions in processes of their own, and its table. The
-loader shares the machine's processors with the servers, and the emulator is no measure of AWS's
-own speed: so these are floors. Memory is that of the processes that run the product's code."""
+{clients} clients on the loopback interface send requests for {seconds:g} s, each with one at a time
+and one in ten a creation. The servers are `chalice local` on SQLite, and the API that `make deploy`
+creates on an emulated AWS, with its authorizer, its functions in separate processes, and its table.
+The load generator shares the machine's processors with the servers, and the emulator does not
+reflect AWS's speed, so these numbers are lower bounds. Memory is that of the processes that run the
+product's code."""
 _NOTHING = (
     "The emulated AWS is not installed, so it was not measured: `make emulators` installs it."
 )
 
 
 class Served(NamedTuple):
-    """A running API: its address, the headers that requests need, and the processes that are it."""
+    """A running API: its address, the headers that requests need, and its processes."""
 
     url: str
     headers: Mapping[str, str]
@@ -39,12 +40,12 @@ class Served(NamedTuple):
 
 
 def run(bench: Bench) -> Section:
-    """Hold both under load."""
-    measured = {"chalice local": _held(_local(), bench.size.seconds)}
+    """Measure both under load."""
+    measured = {"chalice local": _measured(_local(), bench.size.seconds)}
     text = _TEXT.format(seconds=bench.size.seconds, clients=CLIENTS)
     try:
-        measured["deployed, emulated"] = _held(_deployed(), bench.size.seconds)
-    except Missing:
+        measured["deployed, emulated"] = _measured(_deployed(), bench.size.seconds)
+    except EmulatorMissing:
         text += f" {_NOTHING}"
     rows = [
         [name, *(f"{row[name]:,.{digits}f}" for row in measured.values())] for name, digits in _ROWS
@@ -70,17 +71,17 @@ _ROWS = (
 )
 
 
-def _held(running_api: AbstractContextManager[Served], seconds: float) -> dict[str, float]:
+def _measured(running_api: AbstractContextManager[Served], seconds: float) -> dict[str, float]:
     with running_api as api:
-        # Caches, pools and processes fill first.
-        hold(api.url, api.headers, seconds * _WARMING)
+        # Let caches, pools and processes fill first.
+        run_load(api.url, api.headers, seconds * _WARMING)
         before = _resident(api)
-        held = hold(api.url, api.headers, seconds)
+        result = run_load(api.url, api.headers, seconds)
         after = _resident(api)
     return {
-        "requests a second": len(held.times) / seconds,
-        **{f"p{percent}, ms": held.part(percent) * 1000 for percent in (50, 95, 99)},
-        "errors": held.errors,
+        "requests a second": len(result.times) / seconds,
+        **{f"p{percent}, ms": result.percentile(percent) * 1000 for percent in (50, 95, 99)},
+        "errors": result.errors,
         "memory before, MB": before,
         "memory after, MB": after,
     }
@@ -94,9 +95,9 @@ def _local() -> Iterator[Served]:
 
 @contextmanager
 def _deployed() -> Iterator[Served]:
-    """Deploy a stage, as a person would; the functions' processes are the emulator's children."""
+    """Deploy a stage as a user would; the functions' processes are the emulator's children."""
     with TemporaryDirectory() as folder, emulated_cloud() as cloud:
-        cloud.keep_secret(AUTH_PARAMETER, SECRET)
+        cloud.put_secret(AUTH_PARAMETER, SECRET)
         project = Project(Path(folder))
         project.configure("dev", **AUTHENTICATION)
         succeeded(project.deployment("deploy", "dev", **cloud.variables))
@@ -107,5 +108,5 @@ def _deployed() -> Iterator[Served]:
 
 
 def _resident(api: Served) -> float:
-    """Return the memory that the API's processes hold, in MB."""
+    """Return the resident memory of the API's processes, in MB."""
     return float(sum(process.memory_info().rss for process in api.processes()) / 2**20)

@@ -1,4 +1,4 @@
-"""A loader that is bounded in all ways: clients, each with one request at a time, for some time."""
+"""A bounded load generator: a few clients, each with one request at a time, for a fixed time."""
 
 import http.client
 import json
@@ -10,24 +10,24 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 CLIENTS = 4
-# One request in ten creates a user, the others read one.
+# One request in ten creates a user; the others read it.
 _READS_PER_WRITE = 9
 _MOST_REQUESTS = 1_000_000
 
 
-class Held(NamedTuple):
-    """What came of it: the seconds that each request took, sorted, and the number of errors."""
+class LoadResult(NamedTuple):
+    """The seconds that each request took, sorted, and the number of errors."""
 
     times: Sequence[float]
     errors: int
 
-    def part(self, percent: int) -> float:
-        """Return the seconds within which `percent` of the requests were answered."""
+    def percentile(self, percent: int) -> float:
+        """Return the seconds within which `percent` of the requests were completed."""
         return self.times[min(len(self.times) - 1, len(self.times) * percent // 100)]
 
 
-def hold(url: str, headers: Mapping[str, str], seconds: float) -> Held:
-    """Hold the API at `url` under load for so many seconds."""
+def run_load(url: str, headers: Mapping[str, str], seconds: float) -> LoadResult:
+    """Send requests to the API at `url` for so many seconds."""
     clients = [_Client(url, headers, seconds) for _ in range(CLIENTS)]
     for client in clients:
         client.start()
@@ -35,12 +35,12 @@ def hold(url: str, headers: Mapping[str, str], seconds: float) -> Held:
         client.join()
     times = sorted(time for client in clients for time in client.times)
     if not times:
-        raise RuntimeError(f"{url} answered no request at all.")
-    return Held(times, sum(client.errors for client in clients))
+        raise RuntimeError(f"{url} responded to no request.")
+    return LoadResult(times, sum(client.errors for client in clients))
 
 
 class _Client(threading.Thread):
-    """Sends one request after the other until the time is over; what fails is an error."""
+    """Sends one request after the other until the time is over, and counts failures."""
 
     def __init__(self, url: str, headers: Mapping[str, str], seconds: float) -> None:
         super().__init__(daemon=True)
@@ -72,9 +72,9 @@ class _Client(threading.Thread):
     def _ask(self, method: str, path: str, body: str | None, expected: int) -> bytes:
         started = perf_counter()
         self._connection.request(method, self._base + path, body, self._headers)
-        answer = self._connection.getresponse()
-        content = answer.read()
+        response = self._connection.getresponse()
+        content = response.read()
         self.times.append(perf_counter() - started)
-        if answer.status != expected:
-            raise ValueError(f"{method} {path} was answered with {answer.status}")
+        if response.status != expected:
+            raise ValueError(f"{method} {path} got the status {response.status}")
         return content

@@ -1,9 +1,8 @@
-"""Measuring side by side: a process for each contestant, their rounds interleaved.
+"""Side-by-side measurements: one process for each contestant, with interleaved rounds.
 
-What is measured is the CPU time of the contestant's process, so that what else the machine does
-matters little; the rounds take turns, so that what still matters meets all of them; medians are
-taken, so that single disturbances do not count; and ratios are taken within a round, so that longer
-ones count for both sides.
+The CPU time of the contestant's process is measured, since it depends little on the machine's other
+load. Interleaving the rounds exposes all contestants to what remains. Medians drop outliers. Ratios
+are taken within a round, so that a slow round affects both sides.
 """
 
 import os
@@ -21,7 +20,7 @@ _WARMING = 50
 
 
 class Contestant(NamedTuple):
-    """Who is measured: a module with a `handler`, and the interpreter and settings it runs with."""
+    """A contestant: a module with a `handler`, and the interpreter and settings it runs with."""
 
     module: str
     python: Path
@@ -29,7 +28,7 @@ class Contestant(NamedTuple):
 
 
 class Rounds(tuple[float, ...]):
-    """What a contestant spent in each round."""
+    """The time of a contestant in each round."""
 
     __slots__ = ()
 
@@ -39,7 +38,7 @@ class Rounds(tuple[float, ...]):
         return median(self)
 
     def to(self, other: "Rounds") -> float:
-        """Return the ratio to what another contestant spent in the same rounds, their median."""
+        """Return the median of the ratios to another contestant's time in the same rounds."""
         return median(mine / theirs for mine, theirs in zip(self, other, strict=True))
 
 
@@ -55,14 +54,14 @@ class Worker:
         assert self._process.stdout is not None
         self._process.stdin.write(f"{operation} {count}\n")
         self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        if not answer:
+        response = self._process.stdout.readline()
+        if not response:
             raise RuntimeError(f"{self._process.args!r} ended; what it printed says why.")
-        return float(answer)
+        return float(response)
 
 
 @contextmanager
-def working(contestant: Contestant) -> Iterator[Worker]:
+def running_worker(contestant: Contestant) -> Iterator[Worker]:
     """Run the contestant's process while the block runs."""
     command = [str(contestant.python), "-m", "benchmarks.worker", contestant.module]
     with subprocess.Popen(
@@ -81,15 +80,16 @@ def side_by_side(
 ) -> dict[str, dict[str, Rounds]]:
     """Return, by operation and contestant, the CPU time of a request in microseconds."""
     with ExitStack() as stack:
-        workers = {name: stack.enter_context(working(it)) for name, it in contestants.items()}
+        workers = {
+            name: stack.enter_context(running_worker(it)) for name, it in contestants.items()
+        }
         return {operation: _in_turn(workers, operation, rounds, count) for operation in operations}
 
 
 def shuffled(names: Iterable[str], turn: int) -> list[str]:
-    """Return the names in an order of the round's own, the same in each run.
+    """Return the names in an order that depends only on the round.
 
-    So nobody always follows the same contestant, and finds the processor's caches as that one
-    leaves them.
+    So no contestant always follows the same other one and its state of the processor's caches.
     """
     order = list(names)
     Random(turn).shuffle(order)  # noqa: S311 - no secret

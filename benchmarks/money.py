@@ -1,4 +1,4 @@
-"""Money: dollars for a million requests, from measured CPU time, capacity units and prices."""
+"""Costs: dollars per million requests, from measured CPU time, capacity units and prices."""
 
 import math
 import re
@@ -9,19 +9,19 @@ from benchmarks.bench import SETTINGS, Bench
 from benchmarks.measure import ROOT, Contestant, side_by_side
 from benchmarks.report import Section, Table
 
-# us-east-1, November 2026; prices of other regions and times differ.
+# us-east-1, November 2026; prices differ by region and time.
 _GATEWAY = 3.50
 _INVOCATIONS = 0.20
 _GIGABYTE_SECOND = 0.0000133334
 _READ_UNITS, _WRITE_UNITS = 0.125, 0.625
-# Lambda's processor: a whole one at this size, a share of it below.
+# Lambda gives a whole processor at this size, and a share of it below.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 _WHOLE = 1769
 _SIZES = (128, 256, 512, 1024, 1769)
 _CHOSEN, _SMALLER, _LARGER = 512, 256, 1024
-# Milliseconds that waiting for one request to DynamoDB takes: assumed.
+# Milliseconds of waiting for one request to DynamoDB: an assumption.
 _WAITING = {"GetItem": 3.0, "Query": 5.0, "UpdateItem": 5.0, "TransactWriteItems": 9.0}
-# The operations by their routes, with what docs/dynamodb.md calls them.
+# The operations by route, with their names in docs/dynamodb.md.
 _OPERATIONS = {
     "create": ("POST /users", "create a user"),
     "get": ("GET /users/{user_id}", "get a user"),
@@ -41,29 +41,29 @@ _COST = re.compile(
 )
 
 _TEXT = """\
-Dollars for a million requests: ${gateway} for API Gateway's REST API, ${invocations} for Lambda's
+Dollars per million requests: ${gateway} for API Gateway's REST API, ${invocations} for Lambda's
 invocations, ${gigabyte} for a GB-second on arm64, billed by the millisecond, ${reads} and ${writes}
-for a million read and write units of DynamoDB (units: docs/dynamodb.md). A function of {whole} MB
-has one processor like this machine's, a smaller one its share of it. Waiting for DynamoDB is
-assumed to take {waiting}."""
+per million read and write units of DynamoDB (units: docs/dynamodb.md). A function of {whole} MB is
+assumed to have one processor like this machine's, a smaller one a share of it, and to wait for
+DynamoDB for {waiting}."""
 _TIMES = """\
-What a request takes in the function, in milliseconds, by the CPU time that was measured for it:"""
+The duration of a request in the function, in milliseconds, from its measured CPU time:"""
 _CHOICE = """\
-**`.chalice/config.json` uses {chosen} MB.** API Gateway and DynamoDB are the bill at every size, so
-that the size is chosen by what it does for callers. {smaller} MB would save ${saved:.2f} of a
-million reads of a user's ${bill:.2f} and answer {slower:.1f} ms later; {larger} MB would cost
-${more:.2f} more for {faster:.1f} ms."""
+**`.chalice/config.json` uses {chosen} MB.** API Gateway and DynamoDB dominate the bill at every
+size, so the size is chosen for latency. {smaller} MB would save ${saved:.2f} of the ${bill:.2f} for
+a million reads of a user, and respond {slower:.1f} ms later; {larger} MB would cost ${more:.2f}
+more and respond {faster:.1f} ms sooner."""
 
 
 class _Bill(NamedTuple):
-    """One operation at one size: milliseconds in the function, dollars for a million requests."""
+    """One operation at one size: milliseconds in the function, dollars per million requests."""
 
     time: float
     dollars: float
 
 
 def run(bench: Bench) -> Section:
-    """Measure each operation, and work out the bill."""
+    """Measure each operation and compute the bill."""
     with dynamodb_stub.running() as aws:
         storage = {**aws, **SETTINGS, "STORAGE_URL": f"dynamodb://{dynamodb_stub.PRODUCT_TABLE}"}
         product = {"": Contestant("benchmarks.product", bench.python, storage)}
@@ -99,7 +99,7 @@ def run(bench: Bench) -> Section:
     ]
     times = [[route, *(f"{it.time:.1f}" for it in row.values())] for route, row in bills.items()]
     return Section(
-        "Money",
+        "Costs",
         [text, Table(["$", *sizes], dollars), _TIMES, Table(["ms", *sizes], times), choice],
     )
 

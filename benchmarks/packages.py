@@ -1,4 +1,4 @@
-"""The packages whose starts are measured: the product's own, and without one of its tricks each."""
+"""The packages whose starts are measured: the product's, and variants without one optimization."""
 
 import py_compile
 import shutil
@@ -19,11 +19,11 @@ _KEYS = "https://issuer.example/keys"
 
 
 @contextmanager
-def made() -> Iterator[Path]:
-    """Make and unzip the packages while the block runs; yields the folder that they are in.
+def built_packages() -> Iterator[Path]:
+    """Build and unzip the packages while the block runs; yield the folder that holds them.
 
-    They are "product", "plain" as Chalice alone makes it with boto3 in requirements.txt, and the
-    product without one trick each: "sources", "untrimmed", "whole" and "handlers".
+    They are "product", "plain" (what Chalice makes with boto3 in requirements.txt), and the product
+    without one optimization each: "sources", "untrimmed", "whole" and "handlers".
     """
     with TemporaryDirectory() as folder:
         packages = Path(folder)
@@ -43,7 +43,7 @@ def made() -> Iterator[Path]:
 
 
 def _untrim(package: Path) -> None:
-    """Give a package botocore's data as it is."""
+    """Restore botocore's original data in a package."""
     whole = Path(botocore.__file__).parent
     shutil.rmtree(package / "botocore/data")
     shutil.copytree(whole / "data", package / "botocore/data")
@@ -51,7 +51,7 @@ def _untrim(package: Path) -> None:
 
 
 def _complete(package: Path) -> None:
-    """Give a package what is left out of botocore's and urllib3's modules."""
+    """Restore the modules of botocore and urllib3 that the package leaves out."""
     for part in (botocore.docs, urllib3.http2):
         source = Path(str(part.__file__)).parent
         target = package.joinpath(*part.__name__.split("."))
@@ -62,9 +62,9 @@ def _complete(package: Path) -> None:
 
 
 def _change(source: Path, old: str, new: str) -> None:
-    """Replace a part of a module, and its bytecode."""
+    """Replace part of a module, and its bytecode."""
     text = source.read_text()
-    assert text.count(old) == 1, f"{source} has no such trick: {old}"
+    assert text.count(old) == 1, f"{source} does not contain: {old}"
     source.write_text(text.replace(old, new))
     _compile(source)
 
@@ -75,14 +75,14 @@ def _compile(source: Path) -> None:
 
 
 def _package(target: Path, *, vendored: bool) -> None:
-    """Make the deployment package, as a person would, and unzip it."""
+    """Build the deployment package as a user would, and unzip it."""
     project = Project(target.with_name(f"{target.name}-project"))
     project.configure("prod", AUTH_ISSUER="bench", AUTH_AUDIENCE="api", AUTH_JWKS_URL=_KEYS)
     if not vendored:
         (project.folder / "deployment/vendor.py").write_text("def fill(root):\n    pass\n")
-        # Without hashes, which pip would ask of boto3 as well.
-        asked = (ROOT / "requirements.in").read_text()
-        (project.folder / "requirements.txt").write_text(f"{asked}boto3=={version('boto3')}\n")
+        # Without hashes: pip would require one for boto3 too.
+        requested = (ROOT / "requirements.in").read_text()
+        (project.folder / "requirements.txt").write_text(f"{requested}boto3=={version('boto3')}\n")
     done = project.chalice("package", "--stage", "prod", "out", AWS_DEFAULT_REGION="us-east-1")
     succeeded(done)
     with zipfile.ZipFile(project.folder / "out" / "deployment.zip") as package:

@@ -1,4 +1,4 @@
-"""Plots as SVG, written by hand: horizontal bars need no library."""
+"""SVG plots of horizontal bars, without a library."""
 
 from collections.abc import Mapping
 from xml.sax.saxutils import escape
@@ -9,7 +9,7 @@ _OURS, _OTHERS = "#0b7285", "#adb5bd"
 
 
 def bars(title: str, values: Mapping[str, float]) -> str:
-    """Return a plot of `values`; the first one stands out."""
+    """Return a plot of `values` with the first one highlighted."""
     longest = max(values.values())
     height = _TOP + _STEP * len(values)
     lines = [

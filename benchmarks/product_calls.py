@@ -1,19 +1,19 @@
-"""From a service's call to JSON text, as the product has it: items with native attributes."""
+"""The product from a service call to JSON text, with items of native attributes."""
 
 import os
 from typing import Any
 
 import msgspec
 
-from chalicelib.domain.pagination import UserListQuery
-from chalicelib.domain.users import UserService
+from chalicelib.domain.registry import RESOURCES
+from chalicelib.domain.users import UserListQuery, UserService
 from chalicelib.storage.factory import open_storage
 
-service = UserService(open_storage(os.environ["STORAGE_URL"]), lambda: b"")
+service = UserService(open_storage(os.environ["STORAGE_URL"], RESOURCES))
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer a user, or a page of users."""
+    """Return a user, or a page of users."""
     parameters = event["pathParameters"]
     found: object
     if parameters:

@@ -1,4 +1,4 @@
-"""The product's client, were each item one JSON document that is passed on as it is."""
+"""The product's client, if each item were one JSON document that is passed on unchanged."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ client = make_client(8)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer a user, or a page of users."""
+    """Return a user, or a page of users."""
     parameters = event["pathParameters"]
     if parameters:
         key = {"user_id": {"S": parameters["user_id"]}}

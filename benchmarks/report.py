@@ -1,4 +1,4 @@
-"""The document: sections of text, tables, goals and plots, from what one run has measured."""
+"""The document: sections of text, tables, goals and plots, from the results of one run."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ class Goal(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """Bars, the product's first."""
+    """A bar plot, with the product first."""
 
     name: str
     title: str
@@ -31,7 +31,7 @@ class Plot(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A part of the document; texts, tables, goals and plots in their order."""
+    """A section of the document: texts, tables, goals and plots in order."""
 
     title: str
     parts: Sequence[str | Table | Plot | Sequence[Goal]]
@@ -43,7 +43,7 @@ def text_of(section: Section) -> str:
 
 
 def write(sections: Sequence[Section], head: str, document: Path) -> None:
-    """Write the document, and its plots into a folder beside it."""
+    """Write the document, and its plots into a folder next to it."""
     document.write_text("\n".join([head, *map(text_of, sections)]))
     folder = document.with_suffix("")
     folder.mkdir(exist_ok=True)

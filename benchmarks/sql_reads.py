@@ -1,4 +1,4 @@
-"""What an act on SQL reads: counted by the database itself, with the plans by which it reads."""
+"""What an operation on SQL reads, as counted by the database, and the query plans it uses."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -9,21 +9,21 @@ _COUNTED = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
 class Reads(NamedTuple):
-    """How much was read, in the engine's own unit, and the plans of the statements, each once."""
+    """The amount read, in the engine's own unit, and the distinct query plans."""
 
     amount: int
     plans: tuple[str, ...]
 
 
-def reads(act: Callable[[], object]) -> Reads:
-    """Return what `act` reads.
+def reads(operation: Callable[..., object]) -> Reads:
+    """Return what `operation` reads.
 
-    SQLite counts the steps of its virtual machine, each row that is read being some of them
-    (https://www.sqlite.org/c3ref/progress_handler.html); PostgreSQL counts the rows that its scans
-    found, those that a filter dropped included (https://www.postgresql.org/docs/current/sql-explain.html).
+    SQLite counts steps of its virtual machine, several for each row
+    (https://www.sqlite.org/c3ref/progress_handler.html). PostgreSQL counts the rows that its scans
+    found, including those a filter dropped (https://www.postgresql.org/docs/current/sql-explain.html).
     """
-    # What a connection needs once is not the act's.
-    act()
+    # A connection's one-time setup is not counted.
+    operation()
     amount = 0
     plans: dict[str, None] = {}
     connections: list[Any] = []
@@ -46,7 +46,7 @@ def reads(act: Callable[[], object]) -> Reads:
             driver.set_progress_handler(step, 1)
             connections.append(driver)
         else:
-            # The statement itself follows, so that what this one writes is taken back.
+            # The statement itself runs next, so undo what this one writes.
             cursor.execute("SAVEPOINT counted")
             cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values)
             [[[explained]]] = cursor.fetchall()
@@ -59,7 +59,7 @@ def reads(act: Callable[[], object]) -> Reads:
 
     event.listen(Engine, "before_cursor_execute", look)
     try:
-        act()
+        operation()
     finally:
         event.remove(Engine, "before_cursor_execute", look)
         for driver in connections:

@@ -1,4 +1,4 @@
-"""Fresh processes side by side: what is spent until a first answer, in milliseconds of CPU time."""
+"""Fresh processes side by side: CPU time until the first response, in milliseconds."""
 
 import os
 import subprocess
@@ -10,11 +10,11 @@ from typing import NamedTuple
 from benchmarks import events
 from benchmarks.measure import ROOT, Rounds, shuffled
 
-_SCRIPT = ROOT / "benchmarks" / "first_answer.py"
+_SCRIPT = ROOT / "benchmarks" / "first_response.py"
 
 
 class Start(NamedTuple):
-    """A contestant: the folders that its modules come from, its handler, and its settings."""
+    """A contestant: the folders of its modules, its handler, and its settings."""
 
     folders: tuple[Path, ...]
     module: str
@@ -23,21 +23,21 @@ class Start(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """The CPU time, in milliseconds, until a module is loaded and until it has answered."""
+    """The CPU time, in milliseconds, until a module was loaded and until it had responded."""
 
     loaded: Rounds
-    answered: Rounds
+    responded: Rounds
 
 
 def side_by_side(starts: Mapping[str, Start], rounds: int, folder: Path) -> dict[str, Spent]:
-    """Return what interleaved rounds spent, by contestant."""
+    """Return the times of interleaved rounds, by contestant."""
     event = folder / "event"
     event.write_text(repr(events.make("get")))
     spent: dict[str, list[tuple[float, ...]]] = {name: [] for name in starts}
     for turn in range(rounds + 1):
         for name in shuffled(starts, turn):
             once = _spend(starts[name], event)
-            # The first round brings the files into the machine's memory.
+            # The first round loads the files into the machine's page cache.
             if turn or not rounds:
                 spent[name].append(once)
     return {name: Spent(*map(Rounds, zip(*times, strict=True))) for name, times in spent.items()}
@@ -45,7 +45,7 @@ def side_by_side(starts: Mapping[str, Start], rounds: int, folder: Path) -> dict
 
 def _spend(start: Start, event: Path) -> tuple[float, ...]:
     done = subprocess.run(
-        # Without site-packages: all that is imported comes from the folders.
+        # Without site-packages: every import comes from the folders.
         [sys.executable, "-S", "-B", str(_SCRIPT), start.module, start.attribute, str(event)],
         env={
             "PATH": os.environ["PATH"],

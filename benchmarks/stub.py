@@ -1,8 +1,8 @@
-"""DynamoDB's stand-in: answers over TLS, in a process of its own, at next to no cost.
+"""A stub of DynamoDB: responds over TLS, in its own process, at minimal cost.
 
-``python -m benchmarks.stub <chain and key> <answers>``, where the answers are a JSON object from
-``<table>/<operation>`` to the body; ``<table>/<operation>/ORDER`` is for keys of orders, and for
-queries that go by no index. It prints its port. Writes without an answer of their own get ``/``.
+``python -m benchmarks.stub <chain and key> <responses>``, where the responses are a JSON object
+from ``<table>/<operation>`` to the body; ``<table>/<operation>/ORDER`` is for keys of orders, and
+for queries without an index. It prints its port. Other writes get the response of ``/``.
 """
 
 import json
@@ -24,9 +24,9 @@ _HEAD = (
 )
 
 
-def main(chain: str, answers: str) -> None:
+def main(chain: str, responses: str) -> None:
     """Serve until the process ends."""
-    bodies = json.loads(Path(answers).read_text())
+    bodies = json.loads(Path(responses).read_text())
     ready = {key: _response(body) for key, body in bodies.items()}
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
@@ -51,13 +51,13 @@ def _serve(connection: socket.socket, context: ssl.SSLContext, ready: dict[str, 
             context.wrap_socket(connection, server_side=True) as secured,
             secured.makefile("rwb") as stream,
         ):
-            while _answer(stream, ready):
+            while _respond(stream, ready):
                 stream.flush()
     except OSError:
         return
 
 
-def _answer(stream: BufferedRWPair, ready: dict[str, bytes]) -> bool:
+def _respond(stream: BufferedRWPair, ready: dict[str, bytes]) -> bool:
     operation, length = "", 0
     if not stream.readline():
         return False
@@ -68,9 +68,9 @@ def _answer(stream: BufferedRWPair, ready: dict[str, bytes]) -> bool:
         elif name.lower() == b"content-length":
             length = int(value)
     request = json.loads(stream.read(length))
-    asked = f"{request.get('TableName', '')}/{operation}"
-    kind = f"{asked}/ORDER" if _is_of_orders(operation, request) else asked
-    stream.write(ready.get(kind) or ready.get(asked, ready["/"]))
+    call = f"{request.get('TableName', '')}/{operation}"
+    kind = f"{call}/ORDER" if _is_of_orders(operation, request) else call
+    stream.write(ready.get(kind) or ready.get(call, ready["/"]))
     return True
 
 

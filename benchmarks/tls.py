@@ -1,4 +1,4 @@
-"""A certificate authority of one run and the certificate of its stub, for 127.0.0.1."""
+"""A certificate authority for one run, and the stub's certificate for 127.0.0.1."""
 
 import datetime as dt
 import ipaddress
@@ -11,15 +11,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 _DAY = dt.timedelta(days=1)
-# What AWS's own endpoints have.
+# As for AWS's own endpoints.
 _KEY_BITS = 2048
 
 
 def make(folder: Path) -> tuple[Path, Path, Path]:
-    """Return the stub's certificate with its key, what clients trust, and the certificate alone.
+    """Return the stub's certificate with its key, the clients' CA bundle, and the bare certificate.
 
-    Clients trust the certificate beside all that botocore trusts by itself, so that reading the
-    file takes them as long as it does on AWS.
+    The bundle contains botocore's own CAs too, so that reading it takes as long as on AWS.
     """
     key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "DynamoDB stub")])

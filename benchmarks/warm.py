@@ -1,4 +1,4 @@
-"""The warm path: CPU time of a request without storage's part in it."""
+"""The warm path: CPU time of a request, without storage."""
 
 from benchmarks.bench import SETTINGS, Bench
 from benchmarks.measure import OPERATIONS, Contestant, side_by_side
@@ -13,10 +13,10 @@ _PEERS = {
     "Flask + apig-wsgi": "flask_wsgi",
 }
 _TEXT = """\
-The same small API on users in memory, fed the same whole events of API Gateway; CPU time of the
-process for one request, in microseconds. The product is the real application: it takes the caller
-from the authorizer's context, asks the table of permissions, and answers with entity tags, request
-ids and problems. The peers do none of that."""
+The same small API with users in memory, called with the same complete events of API Gateway: CPU
+time of the process for one request, in microseconds. The product is the real application. It reads
+the caller from the authorizer's context, checks permissions, and responds with entity tags, request
+ids and problem details. The peers do none of that."""
 
 
 def run(bench: Bench) -> Section:

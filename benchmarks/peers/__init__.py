@@ -1,5 +1,5 @@
-"""What stands beside the product: the same small API as its peers would have it.
+"""The product's peers: the same small API, as others would build it.
 
-Each module has `handler(event, context)`, which answers an API Gateway event. None of them checks
-who calls, answers problems of one shape or knows entity tags, as the product does.
+Each module has `handler(event, context)` for API Gateway events. Unlike the product, the peers
+authorize nobody, have no uniform problem details and no entity tags.
 """

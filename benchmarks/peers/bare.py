@@ -1,4 +1,4 @@
-"""A dictionary of functions and the json module: the least that can answer."""
+"""A dictionary of functions and the json module: the least that can respond."""
 
 import json
 from typing import Any
@@ -35,7 +35,7 @@ ROUTES = {
 
 
 def handler(event: Event, _context: object) -> dict[str, Any]:
-    """Answer an event."""
+    """Handle an event."""
     view = ROUTES.get((event["httpMethod"], event["resource"]), _unknown)
     status, body = view(event)
     return {"statusCode": status, "headers": JSON, "body": json.dumps(body)}

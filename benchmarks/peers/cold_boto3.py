@@ -9,7 +9,7 @@ client = boto3.client("dynamodb")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer a user."""
+    """Return a user."""
     key = {"user_id": {"S": event["pathParameters"]["user_id"]}}
     item = client.get_item(TableName="usual", Key=key, ConsistentRead=True)["Item"]
     return {"statusCode": 200, "body": json.dumps(item)}

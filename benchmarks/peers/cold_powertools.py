@@ -1,4 +1,4 @@
-"""Powertools with validation by pydantic, on boto3's resource."""
+"""Powertools with pydantic validation, on boto3's resource."""
 
 from typing import Any
 
@@ -18,5 +18,5 @@ def get(user_id: str) -> User:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer an event."""
+    """Handle an event."""
     return app.resolve(event, context)

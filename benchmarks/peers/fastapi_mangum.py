@@ -1,4 +1,4 @@
-"""FastAPI with async views behind Mangum."""
+"""FastAPI with async handlers behind Mangum."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The peers' storage: users as dictionaries in a dictionary, newest last."""
+"""The peers' storage: a dictionary of users, newest last."""
 
 import time
 import uuid
@@ -15,7 +15,7 @@ people: dict[str, User] = {user["user_id"]: user for user in PEOPLE}
 def add(
     name: str, email: str, metadata: dict[str, str] | None = None, status: str = "active"
 ) -> User:
-    """Keep a new user and return it."""
+    """Store a new user and return it."""
     now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
     user = {
         "user_id": f"usr_{uuid.uuid4().hex}",
@@ -37,11 +37,11 @@ def page() -> dict[str, Any]:
 
 
 def is_new_user(body: object) -> bool:
-    """Tell whether a body can become a user, as a handler without a library would."""
+    """Return True if the body is a valid new user, as checked by hand."""
     return (
         isinstance(body, dict)
         and isinstance(body.get("name"), str)
-        and 0 < len(body["name"]) <= 200  # noqa: PLR2004 - the contract's number
+        and 0 < len(body["name"]) <= 200  # noqa: PLR2004 - the documented limit
         and isinstance(body.get("email"), str)
         and "@" in body["email"]
         and body.keys() <= {"name", "email", "metadata", "status"}

@@ -14,7 +14,7 @@ _value = TypeDeserializer().deserialize
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer a user, or a page of users."""
+    """Return a user, or a page of users."""
     parameters = event["pathParameters"]
     if parameters:
         found = client.get_item(

@@ -34,5 +34,5 @@ def get(user_id: str) -> dict[str, Any]:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer an event."""
+    """Handle an event."""
     return app.resolve(event, context)

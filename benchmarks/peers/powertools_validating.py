@@ -1,4 +1,4 @@
-"""Powertools for AWS Lambda: its resolver with validation of what comes and goes."""
+"""Powertools for AWS Lambda: its resolver with validation of requests and responses."""
 
 from typing import Any
 
@@ -32,5 +32,5 @@ def get(user_id: str) -> User:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer an event."""
+    """Handle an event."""
     return app.resolve(event, context)

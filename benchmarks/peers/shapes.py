@@ -1,4 +1,4 @@
-"""The peers' shapes in pydantic, with the rules that the product has for the same members."""
+"""The peers' schemas in pydantic, with the product's rules for the same fields."""
 
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]{1,64}@[A-Za-z0-9.
 
 
 class NewUser(BaseModel):
-    """What creates a user."""
+    """The body that creates a user."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,7 +1,7 @@
-"""The known limit: requests signed by hand and sent over a plain TLS socket.
+"""The lower bound: requests signed by hand and sent over a plain TLS socket.
 
-Nothing retries here, no error is told from another, and items are one JSON document each. It shows
-what a client costs at least, not what one should do.
+It neither retries nor distinguishes errors, and each item is one JSON document. It shows the
+minimal cost of a client, not how to write one.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
@@ -37,7 +37,7 @@ _stream = _connection.makefile("rb")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer a user, or a page of users."""
+    """Return a user, or a page of users."""
     parameters = event["pathParameters"]
     if parameters:
         key = {"user_id": {"S": parameters["user_id"]}}
@@ -67,8 +67,8 @@ def _call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
             length = int(value)
-    answer: dict[str, Any] = json.loads(_stream.read(length))
-    return answer
+    response: dict[str, Any] = json.loads(_stream.read(length))
+    return response
 
 
 def _signed(target: str, body: bytes) -> str:

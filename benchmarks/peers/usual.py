@@ -1,4 +1,4 @@
-"""The usual bundle: Chalice, PyJWT in the handler, pydantic and boto3's resource."""
+"""The common stack: Chalice, PyJWT in the handler, pydantic and boto3's resource."""
 
 import json
 import logging
@@ -36,7 +36,7 @@ def authenticate(event: Any, get_response: Any) -> Any:
 
 @app.middleware("http")
 def identify(event: Any, get_response: Any) -> Any:
-    """Give the answer the request's id."""
+    """Set the request's id on the response."""
     response = get_response(event)
     response.headers["x-request-id"] = event.context["requestId"]
     return response

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.served import Served, served
+from tests.support.served import Served, served
 
 ORIGIN = "https://app.example.com"
 OTHER = "http://localhost:3000"
@@ -14,14 +14,14 @@ ALLOWED = "Access-Control-Allow-Origin"
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Served]:
-    """Serve an application that two origins may call."""
+    """Serve an application with two allowed origins."""
     url = f"sqlite:///{tmp_path / 'api.db'}"
     with served(STORAGE_URL=url, CORS_ORIGINS=f"{ORIGIN} {OTHER}") as fresh:
         yield fresh
 
 
-def test_every_answer_is_marked(api: Served) -> None:
-    """Answers, errors and the gateway's refusals alike let an allowed origin read them."""
+def test_every_response_allows_the_origin(api: Served) -> None:
+    """An allowed origin may read responses, errors and the gateway's own 401 alike."""
     for method, path in api.routes:
         for origin in (ORIGIN, OTHER):
             reply = api.call(method, path, None, headers={"origin": origin})
@@ -47,8 +47,8 @@ def test_every_answer_is_marked(api: Served) -> None:
         f"{ORIGIN} {OTHER}",
     ],
 )
-def test_other_origins_get_nothing(api: Served, origin: str) -> None:
-    """An origin that is not one of the configured ones, to the letter, gets no header."""
+def test_other_origins_get_no_headers(api: Served, origin: str) -> None:
+    """An origin that does not match a configured one exactly gets no header."""
     for method in ("GET", "OPTIONS"):
         reply = api.call(method, "/users", None, headers={"Origin": origin})
         assert not [name for name in reply.headers if name.startswith("Access-Control")]
@@ -56,7 +56,7 @@ def test_other_origins_get_nothing(api: Served, origin: str) -> None:
 
 
 def test_preflights_need_no_token(api: Served) -> None:
-    """Each path answers a preflight with its own methods and the headers that clients send."""
+    """Each path responds to a preflight with its methods and the allowed request headers."""
     for path in {path for _, path in api.routes} - {"/{proxy+}"}:
         headers = {"Origin": ORIGIN, "Access-Control-Request-Method": "PUT"}
         reply = api.call(
@@ -75,7 +75,7 @@ def test_preflights_need_no_token(api: Served) -> None:
 
 
 def test_without_origins_there_is_no_cors(tmp_path: Path) -> None:
-    """By default no origin may call, and answers do not vary."""
+    """By default no origin is allowed, and responses do not vary by it."""
     with served(STORAGE_URL=f"sqlite:///{tmp_path / 'api.db'}") as api:
         reply = api.call("GET", "/", None, headers={"Origin": ORIGIN})
         assert ALLOWED not in reply.headers

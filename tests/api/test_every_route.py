@@ -1,39 +1,35 @@
-"""What holds for every route: one table, made from the routes that the app declares."""
+"""Rules for every route, checked on all routes that the app declares."""
 
 import json
 
 import pytest
 
-from chalicelib.web.problem_details import KINDS
-from tests.served import ORDER, Served, bearer
+from chalicelib.domain.errors import problem_types
+from chalicelib.web.problem_details import type_of
+from tests.support.resource_case import resource_cases
+from tests.support.served import Served, bearer
 
 ADMIN = bearer("boss", roles=["admin"])
-BODIES = {
-    ("POST", "/users"): {"name": "New", "email": "new@example.com"},
-    ("PUT", "/users/{user_id}"): {"name": "New", "email": "put@example.com"},
-    ("PATCH", "/users/{user_id}"): {"name": "New"},
-    ("POST", "/users/{user_id}/orders"): ORDER,
-    ("PATCH", "/users/{user_id}/orders/{order_id}"): {"status": "cancelled"},
-}
+
+
+def body_of(method: str, path: str, number: int) -> object:
+    """Return a valid body for the route, None if it takes none."""
+    bodies = [case.bodies(number).get((method, path)) for case in resource_cases()]
+    return next((body for body in bodies if body is not None), None)
 
 
 def filled(api: Served, path: str) -> str:
-    """Return the path of things that exist."""
-    user_id = api.user()
-    order_id = api.order(user_id, "cancelled") if "{order_id}" in path else ""
-    path = path.replace("{proxy+}", "no/such/thing").replace("{name}", "email-taken")
-    path = path.replace("{asset}", "page.css")
-    return path.replace("{user_id}", user_id).replace("{order_id}", order_id)
+    """Return the path with ids of existing resources."""
+    ids = api.ids_in(path)
+    return path.format(**ids, name="email-taken", asset="page.css", **{"proxy+": "no/such/thing"})
 
 
-def test_every_route_answers_as_the_conventions_say(api: Served) -> None:
-    """Each route answers what exists, with an id of its own, media type and caching."""
+def test_every_route_follows_the_conventions(api: Served) -> None:
+    """Each route responds with a request id, the right media type and caching."""
     seen = set()
-    for method, path in api.routes:
+    for number, (method, path) in enumerate(api.routes, 1001):
         target = filled(api, path)
-        if (method, path) == ("PATCH", "/users/{user_id}/orders/{order_id}"):
-            target = target.rpartition("/")[0] + "/" + api.order(target.split("/")[2])
-        reply = api.call(method, target, ADMIN, BODIES.get((method, path)))
+        reply = api.call(method, target, ADMIN, body_of(method, path, number))
         assert reply.status < 500, (method, path, reply)
         if path != "/{proxy+}" and (path, method) not in {
             ("/", other) for other in ("POST", "PUT", "PATCH", "DELETE")
@@ -48,35 +44,30 @@ def test_every_route_answers_as_the_conventions_say(api: Served) -> None:
             assert reply.headers["Content-Type"].startswith((expected, "text/"))
 
 
-def test_head_answers_as_get_without_a_body(api: Served) -> None:
-    """Every GET route takes HEAD, with the same status and headers and no body."""
+def test_head_responds_as_get_without_a_body(api: Served) -> None:
+    """Every GET route supports HEAD, with the same status and headers and no body."""
     for method, path in api.routes:
         if method != "GET":
             continue
         target = filled(api, path)
         get, head = (api.call(verb, target, ADMIN) for verb in ("GET", "HEAD"))
         assert head.body is None, path
-        assert head.lasting[:2] == get.lasting[:2]
+        assert head.stable[:2] == get.stable[:2]
 
 
-def test_no_route_takes_a_condition_or_key_for_more_than_it_says(api: Served) -> None:
-    """Conditions that hold and keys that are new change no answer's status."""
-    for method, path in api.routes:
-        if "order_id" in path and method == "PATCH":
-            continue
-        plain = api.call(method, filled(api, path), ADMIN, BODIES.get((method, path)))
-        if (method, path) == ("POST", "/users"):
-            api.as_administrator("DELETE", f"/users/{plain.body['user_id']}")
-        if (method, path) == ("PUT", "/users/{user_id}"):
-            api.as_administrator("DELETE", f"/users/{plain.body['user_id']}")
+def test_conditions_and_keys_that_hold_change_no_status(api: Served) -> None:
+    """Conditions that hold and new keys do not change the status of a response."""
+    for number, (method, path) in enumerate(api.routes, 1001):
+        plain = api.call(method, filled(api, path), ADMIN, body_of(method, path, number))
         headers = {"If-Match": "*", "If-None-Match": '"99"', "Idempotency-Key": f"{method} {path}"}
-        held = api.call(method, filled(api, path), ADMIN, BODIES.get((method, path)), headers)
+        body = body_of(method, path, -number)
+        held = api.call(method, filled(api, path), ADMIN, body, headers)
         assert held.status == plain.status, (method, path)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_every_method_on_every_path_is_answered(api: Served, method: str) -> None:
-    """A method that a path does not take is 405, with those that it takes in Allow."""
+def test_every_method_on_every_path_has_a_response(api: Served, method: str) -> None:
+    """A method that a path does not support is 405, with the supported ones in Allow."""
     declared = dict[str, set[str]]()
     for taken, path in api.routes:
         declared.setdefault(path, set()).add(taken)
@@ -89,26 +80,26 @@ def test_every_method_on_every_path_is_answered(api: Served, method: str) -> Non
             assert reply.status != 405 or path == "/", (method, path)
 
 
-def test_every_kind_of_problem_explains_itself(api: Served) -> None:
-    """The `type` of every problem is a path that answers what it is about."""
-    for kind in KINDS.values():
-        reply = api.call("GET", kind.type)
+def test_every_problem_type_is_documented(api: Served) -> None:
+    """The `type` of every problem is a path whose response explains it."""
+    for problem in problem_types():
+        reply = api.call("GET", type_of(problem))
         assert reply.status == 200
         assert reply.body == {
-            "type": kind.type,
-            "name": kind.name,
-            "status": kind.status,
-            "title": kind.title,
-            "explanation": kind.explanation,
+            "type": type_of(problem),
+            "name": problem.name,
+            "status": problem.status,
+            "title": problem.title,
+            "explanation": problem.explanation,
         }
     assert api.call("GET", "/problems/unknown").status == 404
 
 
-def test_a_fault_of_ours_shows_nothing(api: Served) -> None:
-    """An event that no gateway sends is a 500 problem without a name of ours in it."""
+def test_an_internal_error_exposes_nothing(api: Served) -> None:
+    """An event that no gateway sends is a 500 problem without internal names."""
     for event in ({}, {"requestContext": None}, {"requestContext": {"resourcePath": "/users"}}):
-        answer = api.module.app(event, None)
-        problem = json.loads(answer["body"])
-        assert (answer["statusCode"], problem["type"]) == (500, "/problems/internal-error")
-        assert problem["request_id"] == answer["headers"]["x-request-id"]
+        response = api.module.app(event, None)
+        problem = json.loads(response["body"])
+        assert (response["statusCode"], problem["type"]) == (500, "/problems/internal-error")
+        assert problem["request_id"] == response["headers"]["x-request-id"]
         assert "Error" not in problem["detail"]

@@ -1,39 +1,16 @@
-"""Idempotency keys: one thing and one answer for one request, however often it is sent."""
+"""Idempotency keys: one resource and one response for a request, however often it is retried."""
 
 import pytest
 
-from tests.served import ORDER, Served, bearer
+from tests.support.served import ORDER, Served, bearer
 
 ADMIN = bearer("boss", roles=["admin"])
 ANN = {"name": "Ann", "email": "ann@example.com", "metadata": {"a": "1", "b": "2"}}
 KEY = {"Idempotency-Key": "a key"}
 
 
-@pytest.mark.parametrize("route", ["users", "orders"])
-def test_a_replay_is_the_first_answer(api: Served, route: str) -> None:
-    """The same request under the same key answers the same, and says that it is a replay."""
-    path = "/users" if route == "users" else f"/users/{api.user()}/orders"
-    body = ANN if route == "users" else ORDER
-    first = api.call("POST", path, ADMIN, body, KEY)
-    reordered = dict(reversed(body.items()))
-    again = api.call("POST", path, ADMIN, reordered, KEY)
-    assert (first.status, "Idempotent-Replayed" in first.headers) == (201, False)
-    assert again.headers["Idempotent-Replayed"] == "true"
-    assert (again.status, again.body) == (201, first.body)
-    for name in ("ETag", "Location", "Content-Type", "Cache-Control"):
-        assert again.headers[name] == first.headers[name]
-    assert api.call("POST", path, ADMIN, body, {"Idempotency-Key": "b"}).status in {201, 409}
-
-
-def test_a_replay_stays_the_first_answer_after_changes(api: Served) -> None:
-    """A replay answers what was created, not what has become of it."""
-    first = api.call("POST", "/users", ADMIN, ANN, KEY)
-    api.as_administrator("PATCH", f"/users/{first.body['user_id']}", {"name": "B"})
-    assert api.call("POST", "/users", ADMIN, ANN, KEY).body == first.body
-
-
-def test_a_key_stands_for_one_request(api: Served) -> None:
-    """Another body, or another collection, under the same key is 422."""
+def test_a_key_belongs_to_one_request(api: Served) -> None:
+    """Another body, or another collection, with the same key is 422."""
     path = f"/users/{api.user()}/orders"
     api.call("POST", "/users", ADMIN, ANN, KEY)
     for other_path, body in (("/users", {**ANN, "name": "B"}), (path, ORDER)):
@@ -43,7 +20,7 @@ def test_a_key_stands_for_one_request(api: Served) -> None:
 
 
 def test_a_late_retry_does_not_bring_a_deleted_user_back(api: Served) -> None:
-    """After the deletion of what a key created, every request under the key is 410."""
+    """After the created user is deleted, every request with its key is 410."""
     path = f"/users/{api.user()}/orders"
     created = api.call("POST", "/users", ADMIN, ANN, KEY)
     assert api.as_administrator("DELETE", f"/users/{created.body['user_id']}").status == 204
@@ -55,8 +32,8 @@ def test_a_late_retry_does_not_bring_a_deleted_user_back(api: Served) -> None:
     assert api.call("POST", "/users", ADMIN, ANN, {"Idempotency-Key": "new"}).status == 201
 
 
-def test_a_failed_request_does_not_burn_its_key(api: Served) -> None:
-    """A key whose request was refused serves the corrected request."""
+def test_a_failed_request_does_not_use_up_its_key(api: Served) -> None:
+    """The key of a refused request works for the corrected one."""
     taken = api.as_administrator("POST", "/users", ANN).body
     assert api.call("POST", "/users", ADMIN, ANN, KEY).status == 409
     assert api.call("POST", "/users", ADMIN, {**ANN, "name": ""}, KEY).status == 422
@@ -70,7 +47,7 @@ def test_a_failed_request_does_not_burn_its_key(api: Served) -> None:
 
 
 def test_keys_belong_to_their_callers(api: Served) -> None:
-    """Another caller's use of the same key is a request of its own."""
+    """The same key of another caller is a separate request."""
     user_id = api.user()
     path = f"/users/{user_id}/orders"
     mine = api.call("POST", path, bearer(user_id), ORDER, KEY)
@@ -81,14 +58,14 @@ def test_keys_belong_to_their_callers(api: Served) -> None:
 
 @pytest.mark.parametrize(("key", "status"), [("", 400), ("k" * 256, 400), ("k" * 255, 201)])
 def test_a_key_has_1_to_255_characters(api: Served, key: str, status: int) -> None:
-    """A key outside the limits is 400 and named."""
+    """A key outside the limits is 400, and the header is named."""
     reply = api.call("POST", "/users", ADMIN, ANN, {"Idempotency-Key": key})
     assert reply.status == status
     assert status == 201 or "Idempotency-Key" in reply.body["detail"]
 
 
-def test_a_replay_wins_over_what_stands_in_the_way_now(api: Served) -> None:
-    """An order's replay answers even after its user was suspended."""
+def test_a_replay_comes_before_later_conflicts(api: Served) -> None:
+    """An order is replayed even after its user was suspended."""
     user_id = api.user()
     path = f"/users/{user_id}/orders"
     first = api.call("POST", path, ADMIN, ORDER, KEY)

@@ -1,4 +1,4 @@
-"""Lists: pages, filters, order, and cursors that lead on only where they were made."""
+"""Lists: pages, filters, order, and cursors that are bound to their list."""
 
 import json
 import string
@@ -9,23 +9,23 @@ from urllib.parse import parse_qs, quote, urlencode, urljoin, urlsplit
 
 import pytest
 
-from tests.served import Served, bearer, load
+from tests.support.served import Served, bearer, load
 
 ADMIN = bearer("boss", roles=["admin"])
 
 
 def walk(api: Served, path: str, **query: object) -> list[dict[str, Any]]:
-    """Return everything on a list, page by page."""
-    things: list[dict[str, Any]] = []
+    """Return all items of a list, page by page."""
+    items: list[dict[str, Any]] = []
     target = f"{path}?{urlencode(query)}"
     while True:
         reply = api.call("GET", target, ADMIN)
         assert reply.status == 200, reply
         page = reply.body["users" if path == "/users" else "orders"]
-        things += page
+        items += page
         if reply.body["next_cursor"] is None:
             assert "Link" not in reply.headers
-            return things
+            return items
         assert page
         link = reply.headers["Link"]
         assert link.endswith('>; rel="next"')
@@ -34,15 +34,15 @@ def walk(api: Served, path: str, **query: object) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5, 6, 100])
-def test_pages_make_up_the_whole_list(api: Served, limit: int) -> None:
-    """Whatever the page's size, every user comes once, the newest first or the oldest."""
+def test_pages_cover_the_whole_list(api: Served, limit: int) -> None:
+    """With any page size every user is listed once, newest or oldest first."""
     ids = [api.user() for _ in range(6)]
     assert [user["user_id"] for user in walk(api, "/users", limit=limit)] == ids[::-1]
     assert [user["user_id"] for user in walk(api, "/users", limit=limit, order="asc")] == ids
 
 
-def test_the_usual_page_has_twenty(api: Served) -> None:
-    """Without a limit a page has twenty, and next_cursor is null at the end."""
+def test_the_default_page_has_twenty(api: Served) -> None:
+    """Without a limit a page has twenty items; next_cursor is null on the last page."""
     for _ in range(21):
         api.user()
     first = api.call("GET", "/users", ADMIN).body
@@ -52,7 +52,7 @@ def test_the_usual_page_has_twenty(api: Served) -> None:
 
 
 def test_users_are_filtered(api: Served) -> None:
-    """Users are found by address in any case, status and time of creation, all at once."""
+    """Users are filtered by e-mail in any case, status and creation time, combined."""
     ids = [api.user("suspended" if n % 2 else "active") for n in range(6)]
     users = {user["user_id"]: user for user in walk(api, "/users")}
     second = users[ids[1]]
@@ -89,7 +89,7 @@ def test_users_are_filtered(api: Served) -> None:
 
 
 def test_orders_are_filtered(api: Served) -> None:
-    """A user's orders are found by status, newest first."""
+    """A user's orders are filtered by status, newest first."""
     user_id = api.user()
     ids = [api.order(user_id, *(["paid"] if n % 2 else [])) for n in range(5)]
     path = f"/users/{user_id}/orders"
@@ -118,20 +118,20 @@ def test_orders_are_filtered(api: Served) -> None:
     ],
 )
 def test_a_bad_value_is_named(api: Served, query: str, name: str) -> None:
-    """A known parameter with a bad value, or sent twice, is 400 and named."""
+    """A known parameter that is invalid or repeated is 400, and is named."""
     reply = api.call("GET", f"/users?{query}", ADMIN)
     assert (reply.status, reply.body["type"]) == (400, "/problems/invalid-parameter")
     assert f"'{name}'" in reply.body["detail"]
 
 
 def test_unknown_parameters_are_ignored(api: Served) -> None:
-    """What the API does not know does not matter, however it looks."""
+    """Unknown parameters have no effect, whatever their values."""
     assert api.call("GET", "/users?x=%00&y&z=1&z=2&=&%FF=%FF", ADMIN).status == 200
 
 
 @pytest.mark.parametrize("alphabet", [string.ascii_letters + string.digits + "-_=+/~."])
 def test_an_altered_cursor_is_refused(api: Served, alphabet: str) -> None:
-    """A cursor with any one character changed, added or left out is 400."""
+    """A cursor with any one character changed, added or removed is 400."""
     for _ in range(3):
         api.user()
     cursor = api.call("GET", "/users?limit=1", ADMIN).body["next_cursor"]
@@ -144,7 +144,7 @@ def test_an_altered_cursor_is_refused(api: Served, alphabet: str) -> None:
 
 
 def test_a_cursor_is_bound_to_its_list(api: Served) -> None:
-    """A cursor is 400 on another list, user, filter or order, and good with another limit."""
+    """A cursor is 400 for another list, user, filter or order, and valid for another limit."""
     user_id, other = api.user(), api.user()
     for owner in (user_id, other):
         for _ in range(3):
@@ -168,13 +168,13 @@ def test_a_cursor_is_bound_to_its_list(api: Served) -> None:
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_a_walk_shows_each_user_once_while_others_come_and_go(api: Served, order: str) -> None:
-    """Of 1,000 users walked by sevens, each that stays is seen once, whatever else happens."""
+def test_a_walk_shows_each_user_once_despite_changes(api: Served, order: str) -> None:
+    """Walking 1,000 users by sevens shows each one that stays once, despite concurrent changes."""
     ids = [api.user() for _ in range(1000)]
     removed = ids[::20]
 
     def disturb() -> None:
-        # Another function on the same data: one function serves one request at a time.
+        # Another function on the same data, since a function handles one request at a time.
         with Served(load()) as other:
             for n, user_id in enumerate(removed):
                 for m in range(4):
@@ -195,8 +195,8 @@ def test_a_walk_shows_each_user_once_while_others_come_and_go(api: Served, order
     assert staying <= set(seen)
 
 
-def test_a_page_fits_into_an_answer(api: Served) -> None:
-    """Of users as big as can be, a page has fewer than asked for, and the next one goes on."""
+def test_a_page_fits_into_a_response(api: Served) -> None:
+    """A page of users of the largest size is shorter than the limit, and the next one continues."""
     ids = [api.user() for _ in range(60)]
     for user_id in ids:
         for part in range(5):
@@ -208,8 +208,8 @@ def test_a_page_fits_into_an_answer(api: Served) -> None:
     assert [user["user_id"] for user in walk(api, "/users", limit=100)] == ids[::-1]
 
 
-def test_the_link_to_the_next_page_repeats_only_what_the_list_knows(api: Served) -> None:
-    """Unknown parameters are left out of the link, and the list's own stand in it once."""
+def test_the_next_link_repeats_only_known_parameters(api: Served) -> None:
+    """The next link drops unknown parameters, and has the list's own ones once."""
     for _ in range(3):
         api.user()
     sent = "/users?unknown=1&limit=1&status=active&unknown=2&order=asc"
@@ -229,8 +229,8 @@ def test_the_link_to_the_next_page_repeats_only_what_the_list_knows(api: Served)
         "https://api.example.com/shop/v1/users/?limit=1",
     ],
 )
-def test_the_link_leads_on_behind_every_prefix(api: Served, address: str) -> None:
-    """Resolved as clients do (RFC 3986), it keeps the stage, base path and trailing slash."""
+def test_the_next_link_works_behind_every_prefix(api: Served, address: str) -> None:
+    """Resolved by RFC 3986, the link keeps the stage, base path and trailing slash."""
     for _ in range(2):
         api.user()
     sent = urlsplit(address)

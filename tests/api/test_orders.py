@@ -1,9 +1,11 @@
-"""Orders over HTTP: create, read, and the steps of their life."""
+"""Orders over HTTP: creation, reading, and the lifecycle."""
+
+from typing import Any
 
 import pytest
 
 from chalicelib.domain.orders import LIFECYCLE
-from tests.served import ORDER, Served, bearer
+from tests.support.served import ORDER, Served, bearer
 
 ADMIN = bearer("boss", roles=["admin"])
 STEPS_TO = {
@@ -15,8 +17,8 @@ STEPS_TO = {
 }
 
 
-def test_creation_answers_the_whole_order(api: Served) -> None:
-    """POST answers 201 with the order as kept, its total computed, and where it is."""
+def test_creation_returns_the_whole_order(api: Served) -> None:
+    """POST returns 201 with the stored order, its computed total and its Location."""
     user_id = api.user()
     items = [
         {"sku": "tea", "name": " Green tea ", "quantity": 3, "unit_price": 499},
@@ -45,8 +47,8 @@ def test_creation_answers_the_whole_order(api: Served) -> None:
 
 @pytest.mark.parametrize("step", LIFECYCLE)
 @pytest.mark.parametrize("status", LIFECYCLE)
-def test_an_order_takes_the_steps_of_its_life_only(api: Served, status: str, step: str) -> None:
-    """A step that leads on is taken; any other is 409, names the legal ones and changes nothing."""
+def test_an_order_follows_its_lifecycle(api: Served, status: str, step: str) -> None:
+    """A legal transition is made; any other is 409, lists the legal ones and changes nothing."""
     user_id = api.user()
     path = f"/users/{user_id}/orders/{api.order(user_id, *STEPS_TO[status])}"
     before = api.call("GET", path, ADMIN).body
@@ -61,7 +63,7 @@ def test_an_order_takes_the_steps_of_its_life_only(api: Served, status: str, ste
 
 
 def test_metadata_changes_at_any_time(api: Served) -> None:
-    """Metadata of a closed order can be patched; what was ordered cannot."""
+    """The metadata of a closed order can be patched; its items cannot."""
     user_id = api.user()
     path = f"/users/{user_id}/orders/{api.order(user_id, 'cancelled')}"
     patched = api.as_administrator("PATCH", path, {"metadata": {"why": "late"}}).body
@@ -72,7 +74,7 @@ def test_metadata_changes_at_any_time(api: Served) -> None:
 
 
 def test_an_order_needs_an_active_user(api: Served) -> None:
-    """An order for a missing user is 404, for a suspended one 409, for a reinstated one 201."""
+    """An order for a missing user is 404, for a suspended one 409, for a reactivated one 201."""
     missing = "/users/usr_" + "0" * 32
     assert api.call("POST", f"{missing}/orders", ADMIN, ORDER).status == 404
     assert api.call("GET", f"{missing}/orders", ADMIN).status == 404
@@ -84,7 +86,7 @@ def test_an_order_needs_an_active_user(api: Served) -> None:
 
 
 def test_an_order_is_reached_under_its_own_user_only(api: Served) -> None:
-    """Another user's path to an order is 404."""
+    """An order under another user's path is 404."""
     mine, other = api.user(), api.user()
     order_id = api.order(mine)
     assert api.call("GET", f"/users/{other}/orders/{order_id}", ADMIN).status == 404
@@ -93,10 +95,10 @@ def test_an_order_is_reached_under_its_own_user_only(api: Served) -> None:
 
 
 def test_a_total_stays_exact_in_every_client(api: Served) -> None:
-    """A total up to 2^53 - 1 is kept exactly; a greater one is 422 at /items."""
+    """A total up to 2^53 - 1 is exact; a greater one is 422 at /items."""
     path = f"/users/{api.user()}/orders"
     whole = {"sku": "s", "quantity": 9007, "unit_price": 10**12}
-    rest = {"sku": "s", "quantity": 1, "unit_price": 199254740991}
+    rest: dict[str, Any] = {"sku": "s", "quantity": 1, "unit_price": 199254740991}
     items = [whole, rest]
     reply = api.call("POST", path, ADMIN, {"currency": "EUR", "items": items})
     assert (reply.status, reply.body["total"]) == (201, 2**53 - 1)
@@ -106,7 +108,7 @@ def test_a_total_stays_exact_in_every_client(api: Served) -> None:
 
 
 def test_owners_cancel_pending_orders_only(api: Served) -> None:
-    """A user may cancel its pending order; the other steps are 403, impossible ones 409."""
+    """A user may cancel a pending order; other transitions are 403, impossible ones 409."""
     user_id = api.user()
     owner = bearer(user_id)
     order_id = api.order(user_id)

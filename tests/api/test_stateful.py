@@ -1,7 +1,7 @@
-"""Random lives of users and orders, each answer held against a small model of the API."""
+"""Random sequences of requests, with each response checked against a small model of the API."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 )
 
 from chalicelib.domain.orders import LIFECYCLE
-from tests.served import ORDER, Reply, Served, bearer, served
+from tests.support.served import ORDER, Reply, Served, bearer, served
 
 ADMIN = bearer("boss", roles=["admin"])
 OPEN = {"pending", "paid", "shipped"}
@@ -30,8 +30,8 @@ conditions = st.sampled_from(["none", "current", "stale", "weak", "any", "both"]
 pairs = st.dictionaries(st.sampled_from("abc"), st.sampled_from([None, "", "x"]), max_size=3)
 
 
-class Lives(RuleBasedStateMachine):
-    """Sends requests to the API and says what each answer has to be."""
+class ApiMachine(RuleBasedStateMachine):
+    """Sends requests to the API and checks each response."""
 
     users = Bundle("users")
     orders = Bundle("orders")
@@ -41,7 +41,7 @@ class Lives(RuleBasedStateMachine):
         self.api = api
         self.state: dict[str, dict[str, Any]] = {}
         self.lives: dict[str, dict[str, dict[str, Any]]] = {}
-        self.answers: dict[tuple[str, str], tuple[object, Any]] = {}
+        self.responses: dict[tuple[str, str], tuple[object, Any]] = {}
 
     def send(
         self, caller: str, user_id: str, method: str, path: str, body: Any = None, **headers: str
@@ -52,7 +52,7 @@ class Lives(RuleBasedStateMachine):
         return self.api.call(method, path, who.get(caller), body, sent)
 
     def taken(self, email: str, user_id: str = "") -> bool:
-        """Tell whether another user has the address."""
+        """Return True if another user has the address."""
         return any(
             user["email"].casefold() == email.casefold()
             for user in self.state.values()
@@ -61,12 +61,12 @@ class Lives(RuleBasedStateMachine):
 
     @contextmanager
     def keyed(self, caller: str, key: str | None, request: Any, reply: Reply) -> Iterator[bool]:
-        """Hold a creation against its key; the block runs when it is no replay."""
-        known = self.answers.get((caller, key or ""))
+        """Check a creation against its key; the block runs unless it is a replay."""
+        known = self.responses.get((caller, key or ""))
         if known is None:
             yield True
             if key is not None and reply.status == 201:
-                self.answers[caller, key] = (request, reply.body)
+                self.responses[caller, key] = (request, reply.body)
         else:
             yield False
             if known[1] is None:
@@ -108,9 +108,9 @@ class Lives(RuleBasedStateMachine):
         else:
             assert (reply.status, reply.body) == (200, user)
 
-    def condition(self, name: str, condition: str, thing: Any) -> dict[str, str]:
-        """Return the header of a condition on the thing as it is."""
-        version = 1 if thing is None else thing["version"]
+    def condition(self, name: str, condition: str, resource: Any) -> dict[str, str]:
+        """Return a conditional header for the resource."""
+        version = 1 if resource is None else resource["version"]
         return {
             "none": {},
             "current": {name: f'"{version}"'},
@@ -152,20 +152,20 @@ class Lives(RuleBasedStateMachine):
         else:
             self.changed(user, reply, body)
 
-    def changed(self, thing: dict[str, Any], reply: Reply, body: dict[str, Any]) -> None:
-        """Take an accepted change into the model."""
+    def changed(self, resource: dict[str, Any], reply: Reply, body: dict[str, Any]) -> None:
+        """Apply an accepted change to the model."""
         assert reply.status == 200, reply
-        merged = {**thing["metadata"], **(body.get("metadata") or {})}
+        merged = {**resource["metadata"], **(body.get("metadata") or {})}
         kept = {name: value for name, value in merged.items() if value is not None}
         empties = "metadata" in body and body["metadata"] is None
-        thing |= {
+        resource |= {
             **body,
             "metadata": {} if empties else kept,
-            "version": thing["version"] + 1,
+            "version": resource["version"] + 1,
             "updated_at": reply.body["updated_at"],
         }
-        assert reply.body == thing
-        assert reply.headers["ETag"] == f'"{thing["version"]}"'
+        assert reply.body == resource
+        assert reply.headers["ETag"] == f'"{resource["version"]}"'
 
     @rule(user_id=users, caller=callers, condition=conditions)
     def delete_user(self, user_id: str, caller: str, condition: str) -> None:
@@ -184,9 +184,9 @@ class Lives(RuleBasedStateMachine):
         else:
             assert reply.status == 204
             del self.state[user_id]
-            for known, (request, body) in self.answers.items():
+            for known, (request, body) in self.responses.items():
                 if body and "order_id" not in body and body["user_id"] == user_id:
-                    self.answers[known] = (request, None)
+                    self.responses[known] = (request, None)
 
     @rule(target=orders, user_id=users, caller=callers, key=keys)
     def create_order(self, user_id: str, caller: str, key: str | None) -> tuple[str, str]:
@@ -222,7 +222,7 @@ class Lives(RuleBasedStateMachine):
         step: str | None,
         metadata: dict[str, Any] | None,
     ) -> None:
-        """Take a step of an order's life, change its metadata, or both."""
+        """Change an order's status, its metadata, or both."""
         user_id, order_id = order
         known = self.lives.get(user_id, {}).get(order_id)
         headers = self.condition("If_Match", condition, known)
@@ -261,26 +261,26 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def lists_agree(self) -> None:
-        """Every user of the model is listed, and nobody else."""
+        """Check that the list has exactly the users of the model."""
         reply = self.send("admin", "", "GET", "/users?limit=100&order=asc")
         assert reply.body["users"] == [self.state[user_id] for user_id in sorted(self.state)]
 
 
 def test_no_sequence_of_requests_differs_from_the_model() -> None:
-    """Whatever is asked in whatever order, by whomever, is answered as the model says."""
+    """Any sequence of requests by any callers gets the responses of the model."""
 
-    def machine() -> Lives:
-        folder = TemporaryDirectory()
-        context = served(STORAGE_URL=f"sqlite:///{Path(folder.name) / 'api.db'}")
-        lives = Lives(context.__enter__())
+    class Run(ApiMachine):
+        """A run on a new database."""
 
-        def teardown() -> None:
-            context.__exit__(None, None, None)
-            folder.cleanup()
+        def __init__(self) -> None:
+            with ExitStack() as stack:
+                folder = stack.enter_context(TemporaryDirectory())
+                url = f"sqlite:///{Path(folder) / 'api.db'}"
+                super().__init__(stack.enter_context(served(STORAGE_URL=url)))
+                self.stack = stack.pop_all()
 
-        lives.teardown = teardown  # type: ignore[method-assign]
-        return lives
+        def teardown(self) -> None:
+            """Close and delete the database."""
+            self.stack.close()
 
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        machine, settings=settings(stateful_step_count=40, deadline=None)
-    )
+    run_state_machine_as_test(Run, settings=settings(stateful_step_count=40, deadline=None))

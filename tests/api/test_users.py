@@ -1,13 +1,13 @@
 """Users over HTTP: create, read, replace, change, delete."""
 
-from tests.served import Served, bearer
+from tests.support.served import Served, bearer
 
 ADMIN = bearer("boss", roles=["admin"])
 ANN = {"name": "Ann", "email": "Ann@Example.com"}
 
 
-def test_creation_answers_the_whole_user(api: Served) -> None:
-    """POST answers 201 with the message, the user as kept, and where it is."""
+def test_creation_returns_the_whole_user(api: Served) -> None:
+    """POST returns 201 with the message, the stored user and its Location."""
     new = {"name": "  Zoë 雪 ", "email": "Zoe@Example.com", "metadata": {"a": "", "clé": "ü"}}
     reply = api.call("POST", "/users", ADMIN, new)
     assert reply.status == 201
@@ -30,7 +30,7 @@ def test_creation_answers_the_whole_user(api: Served) -> None:
 
 
 def test_an_email_belongs_to_one_user_in_any_case(api: Served) -> None:
-    """A taken address is 409, for creations and changes, and is free again once given up."""
+    """A taken address is 409 for creations and changes, and free again once released."""
     first = api.as_administrator("POST", "/users", ANN).body["user_id"]
     second = api.as_administrator("POST", "/users", {**ANN, "email": "bob@example.com"}).body
     taken = {"name": "B", "email": "aNN@example.COM"}
@@ -52,7 +52,7 @@ def test_an_email_belongs_to_one_user_in_any_case(api: Served) -> None:
 
 
 def test_put_replaces_what_clients_may_set(api: Served) -> None:
-    """PUT empties absent metadata, keeps an absent status, and needs name and e-mail."""
+    """PUT clears absent metadata, keeps an absent status, and requires name and e-mail."""
     new = {**ANN, "status": "suspended", "metadata": {"a": "1"}}
     user = api.as_administrator("POST", "/users", new).body
     path = f"/users/{user['user_id']}"
@@ -76,7 +76,7 @@ def test_put_does_not_create(api: Served) -> None:
 
 
 def test_patch_changes_what_it_names(api: Served) -> None:
-    """PATCH merges metadata, removes pairs set to null, and leaves the rest alone."""
+    """PATCH merges metadata, removes pairs set to null, and keeps the rest."""
     user = api.as_administrator("POST", "/users", {**ANN, "metadata": {"a": "1", "b": "2"}}).body
     path = f"/users/{user['user_id']}"
     patched = api.as_administrator("PATCH", path, {"metadata": {"b": None, "c": "3"}}).body
@@ -86,7 +86,7 @@ def test_patch_changes_what_it_names(api: Served) -> None:
     assert api.as_administrator("PATCH", path, {"metadata": None}).body["metadata"] == {}
 
 
-def test_patch_never_leaves_too_many_pairs(api: Served) -> None:
+def test_patch_never_exceeds_the_limit_of_pairs(api: Served) -> None:
     """A merge that would leave more than fifty pairs is 422 at /metadata and changes nothing."""
     pairs = {f"k{n}": "v" for n in range(50)}
     user = api.as_administrator("POST", "/users", {**ANN, "metadata": pairs}).body
@@ -96,16 +96,16 @@ def test_patch_never_leaves_too_many_pairs(api: Served) -> None:
     assert api.call("PATCH", path, ADMIN, {"metadata": {"one more": "v", "k0": None}}).status == 200
 
 
-def test_null_is_refused_where_nothing_can_be_removed(api: Served) -> None:
-    """PATCH with null for a required member is 422 at that member."""
+def test_null_is_refused_for_required_fields(api: Served) -> None:
+    """PATCH with null for a required field is 422 at that field."""
     path = f"/users/{api.user()}"
     reply = api.call("PATCH", path, ADMIN, {"name": None, "email": None, "status": None})
     pointers = [error["pointer"] for error in reply.body["errors"]]
     assert (reply.status, pointers) == (422, ["/name", "/email", "/status"])
 
 
-def test_merge_patches_have_a_media_type_of_their_own(api: Served) -> None:
-    """PATCH reads both JSON media types; the others read application/json alone."""
+def test_merge_patches_have_their_own_media_type(api: Served) -> None:
+    """PATCH accepts both JSON media types; other methods only application/json."""
     path = f"/users/{api.user()}"
     merge = {"Content-Type": "Application/Merge-Patch+JSON; charset=utf-8"}
     assert api.call("PATCH", path, ADMIN, {"name": "B"}, merge).status == 200
@@ -115,8 +115,8 @@ def test_merge_patches_have_a_media_type_of_their_own(api: Served) -> None:
     assert api.call("PUT", path, ADMIN, ANN, merge).status == 415
 
 
-def test_delete_erases_the_user_and_leaves_closed_orders(api: Served) -> None:
-    """A deleted user is gone, and no retry brings it back; its closed orders stay."""
+def test_delete_erases_the_user_and_keeps_closed_orders(api: Served) -> None:
+    """A deleted user is gone and no retry recreates it; its closed orders stay."""
     keyed = {"Idempotency-Key": "k"}
     user_id = api.call("POST", "/users", ADMIN, ANN, keyed).body["user_id"]
     order_id = api.order(user_id)

@@ -1,16 +1,16 @@
-"""What of a change to the document breaks a client, by rules.
+"""Rules that find breaking changes between two versions of the document.
 
-A client breaks when a request that it makes is no longer taken, or an answer is no longer what it
-reads. Between an old and a new document these count:
+A change breaks a client if a request that it makes is no longer accepted, or a response is no
+longer what it reads. These changes count:
 
-- A path, a method, a media type, a status, a header of answers or a parameter is gone.
-- An operation has another operationId (functions of generated clients are called by it), or asks
-  for a token that it did not ask for.
-- A parameter or a member of requests is required that was not, or is no longer known.
-- What requests may hold is narrower: fewer types or choices, tighter bounds, another pattern.
-- What answers may hold is wider, by the same rules turned round: a member that may be absent now,
-  a type, a choice or a length that was not possible. A new member is no break: clients ignore what
-  they do not know. Neither is a new type of problem under a documented status.
+- A path, method, media type, status, response header or parameter is removed.
+- An operation has another operationId (generated clients name functions by it), or requires a token
+  that it did not require.
+- A parameter or a field of requests becomes required, or is no longer known.
+- Requests become narrower: fewer types or choices, tighter bounds, another pattern.
+- Responses become wider, by the same rules reversed: a field that may now be absent, a new type,
+  choice or length. A new field is no break, since clients ignore unknown ones. Neither is a new
+  type of problem under a documented status.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ _LOWER = ("minimum", "minLength", "minItems", "minProperties")
 
 
 def breaks(old: Node, new: Node) -> list[str]:
-    """Return a sentence for each break between two OpenAPI documents, as CHANGELOG.md quotes it."""
+    """Return a sentence for each breaking change, as CHANGELOG.md quotes it."""
     return sorted(set(_Comparison(old, new).breaks()))
 
 
@@ -53,7 +53,7 @@ class _Comparison:
             if status not in new["responses"]:
                 yield f"{place} no longer answers {status}"
             else:
-                yield from self._answer(f"{place} {status}", answer, new["responses"][status])
+                yield from self._response(f"{place} {status}", answer, new["responses"][status])
 
     def _parameters(self, place: str, old: Node, new: Node) -> Iterator[str]:
         before, after = (
@@ -82,7 +82,7 @@ class _Comparison:
                 sides = (media["schema"], self._old), (changed["schema"], self._new)
                 yield from _narrowed(f"{place} request", *sides)
 
-    def _answer(self, place: str, old: Node, new: Node) -> Iterator[str]:
+    def _response(self, place: str, old: Node, new: Node) -> Iterator[str]:
         old, new = _resolved(old, self._old), _resolved(new, self._new)
         for name in old.get("headers", {}).keys() - new.get("headers", {}).keys():
             yield f"{place} no longer has the header `{name}`"
@@ -91,7 +91,7 @@ class _Comparison:
             if changed is None:
                 yield f"{place} is no longer `{media_type}`"
             else:
-                # Clients read new answers with the old schema in mind: the sides change places.
+                # Clients read new responses by the old schema, so the sides change places.
                 sides = (changed["schema"], self._new), (media["schema"], self._old)
                 yield from _narrowed(f"{place} answer", *sides, is_answer=True)
 
@@ -102,8 +102,8 @@ Side = tuple[Node, Node]
 def _narrowed(place: str, wide: Side, narrow: Side, *, is_answer: bool = False) -> Iterator[str]:
     """Yield where a value that fits the `wide` schema may not fit the `narrow` one.
 
-    Each side is a schema and its document. For answers the wide one is the new one, whose members
-    that the old one does not know are ignored.
+    Each side is a schema and its document. For responses the wide one is the new one, and its
+    fields that the old one does not know are ignored.
     """
     types, before = _main(*wide)
     allowed, after = _main(*narrow)
@@ -164,7 +164,7 @@ def _resolved(node: Node, document: Node) -> Node:
         found: Any = document
         for part in node["$ref"].removeprefix("#/").split("/"):
             found = found[part]
-        # What stands beside a reference to a problem, its types, may grow: see above.
+        # The types of problem next to a reference may grow: see above.
         node = found
     return node
 

@@ -1,4 +1,4 @@
-"""What the tests of the document share: the document itself, and servers to hold it against."""
+"""Fixtures of the document's tests: the document, and servers to compare it with."""
 
 import json
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from tests.e2e.server import Server, running
-from tests.served import served
+from tests.support.served import served
 
 
 @pytest.fixture(scope="session")
 def document() -> dict[str, Any]:
-    """Return the document, as the API answers it."""
+    """Return the document, as the API serves it."""
     with served() as api:
         body: dict[str, Any] = api.call("GET", "/openapi.json").body
         return body
@@ -21,7 +21,7 @@ def document() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def document_file(document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a file that holds the document."""
+    """Return a file with the document."""
     path = tmp_path_factory.mktemp("document") / "openapi.json"
     path.write_text(json.dumps(document))
     return path
@@ -29,7 +29,7 @@ def document_file(document: dict[str, Any], tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def open_server(tmp_path: Path) -> Iterator[Server]:
-    """Serve the API to everybody."""
+    """Serve the API without authentication."""
     with running(tmp_path) as started:
         yield started
 

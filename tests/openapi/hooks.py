@@ -1,8 +1,9 @@
-"""What schemathesis cannot read in the document: which texts only the server can make.
+"""Schemathesis hooks for values that only the server can issue.
 
 Loaded by schemathesis itself (see schemathesis.toml), in its own environment.
 """
 
+from typing import Any
 from uuid import uuid4
 
 import schemathesis
@@ -10,14 +11,14 @@ import schemathesis
 _MAX_KEY_LENGTH = 255
 
 
-@schemathesis.hook
-def before_call(context, case, kwargs) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001, ARG001
-    """Send valid requests with a key of their own, a true entity tag and no cursor of nobody's.
+@schemathesis.hook  # type: ignore[untyped-decorator]  # untyped here: installed in another environment
+def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ARG001 - found by name
+    """Send valid requests with a unique key, a quoted entity tag and no cursor.
 
-    State decides about these, and no schema can: a key that comes twice rightly answers for the
-    first request, and a cursor that no list has signed is rightly refused. Entity tags have quotes,
-    and schemathesis makes some headers of letters and digits alone, whatever the pattern. All are
-    left as they are in a request meant to be refused.
+    A schema cannot express these: a repeated key rightly replays the first response, and a cursor
+    that no list has signed is rightly refused. Entity tags have quotes, but schemathesis makes some
+    headers of letters and digits alone, whatever the pattern. Requests that are meant to be refused
+    stay unchanged.
     """
     if case.meta is not None and not case.meta.generation.mode.is_positive:
         return

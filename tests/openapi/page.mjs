@@ -1,5 +1,5 @@
-// Opens the page at /docs in Chromium, as `node page.mjs <what to do as JSON>`, and prints what was
-// seen: {errors, foreign, answer, wide, background, notice}.
+// Opens the page at /docs in Chromium, as `node page.mjs <task as JSON>`, and prints what it saw as
+// JSON: {errors, foreign, response, widths, background, notice}.
 import { readFile } from "node:fs/promises";
 import { chromium } from "playwright-core";
 
@@ -9,7 +9,7 @@ const { address, browser: executablePath, context, shot, mirror, altered } = JSO
 
 const browser = await chromium.launch({
   executablePath,
-  // Chromium refuses its sandbox to root; what it opens here is the project's own page.
+  // Root cannot use Chromium's sandbox; it opens only the project's own page.
   args: [
     "--no-sandbox",
     "--disable-gpu",
@@ -56,7 +56,7 @@ if (altered) {
   await operation.getByRole("button", { name: "Execute" }).click();
   const live = operation.locator(".live-responses-table .response");
   await live.waitFor();
-  seen.answer = {
+  seen.response = {
     status: await live.locator(".response-col_status").innerText(),
     body: await live.locator("pre").first().innerText(),
   };
@@ -64,7 +64,7 @@ if (altered) {
   await operation.locator(".opblock-summary").evaluate((node) => node.scrollIntoView());
   await page.screenshot({ path: `${shot}-operation.png` });
   await live.scrollIntoViewIfNeeded();
-  await page.screenshot({ path: `${shot}-answer.png` });
+  await page.screenshot({ path: `${shot}-response.png` });
   const widths = () => [document.documentElement.scrollWidth, window.innerWidth];
   seen.widths = await page.evaluate(widths);
   const background = () => getComputedStyle(document.body).backgroundColor;

@@ -1,4 +1,4 @@
-"""A change that breaks clients stands in the changelog, sentence by sentence."""
+"""Every breaking change is in the changelog, sentence by sentence."""
 
 import json
 from collections.abc import Callable
@@ -15,21 +15,21 @@ Document = dict[str, Any]
 USER = "/users/{user_id}"
 
 
-def test_what_breaks_clients_is_in_the_changelog(document: Document) -> None:
-    """Every break since the last release is told in CHANGELOG.md, in the words of the rules."""
+def test_breaking_changes_are_in_the_changelog(document: Document) -> None:
+    """Every break since the last release is in CHANGELOG.md, in the words of the rules."""
     changelog = " ".join((ROOT / "CHANGELOG.md").read_text().split())
     found = breaks(json.loads(RELEASED.read_text()), document)
 
     assert [sentence for sentence in found if sentence not in changelog] == []
 
 
-def test_nothing_breaks_without_a_change(document: Document) -> None:
-    """A document breaks nothing of itself."""
+def test_an_unchanged_document_breaks_nothing(document: Document) -> None:
+    """A document compared with itself has no breaks."""
     assert breaks(document, deepcopy(document)) == []
 
 
 def schema(document: Document, name: str) -> Document:
-    """Return a component."""
+    """Return a component schema."""
     found: Document = document["components"]["schemas"][name]
     return found
 
@@ -102,7 +102,7 @@ BREAKING: dict[str, Callable[[Document], object]] = {
 
 @pytest.mark.parametrize("sentence", BREAKING)
 def test_a_break_is_named(document: Document, sentence: str) -> None:
-    """Each rule finds what it is there for, and says where."""
+    """Each rule finds its kind of break, and names the place."""
     new = deepcopy(document)
     BREAKING[sentence](new)
 
@@ -114,7 +114,7 @@ HARMLESS: dict[str, Callable[[Document], object]] = {
     "a new member that need not be sent": lambda new: schema(new, "NewUser")["properties"].update(
         new={"type": "string"}
     ),
-    "a new member of answers": lambda new: schema(new, "User")["properties"].update(
+    "a new member of responses": lambda new: schema(new, "User")["properties"].update(
         new={"type": "string"}
     ),
     "a wider bound of requests": lambda new: operation(new, "get", "/users")["parameters"][0][
@@ -126,8 +126,8 @@ HARMLESS: dict[str, Callable[[Document], object]] = {
 
 
 @pytest.mark.parametrize("change", HARMLESS)
-def test_what_breaks_nobody_is_passed_over(document: Document, change: str) -> None:
-    """Additions that a client need not know are no breaks."""
+def test_compatible_changes_are_not_breaks(document: Document, change: str) -> None:
+    """Additions that clients can ignore are no breaks."""
     new = deepcopy(document)
     HARMLESS[change](new)
 

@@ -1,4 +1,4 @@
-"""The document: up to date, true to the application, and right in itself."""
+"""The document: up to date, consistent with the application, and valid."""
 
 import json
 import re
@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from chalicelib.security.permissions import PERMISSIONS, Admits
-from chalicelib.web.problem_details import KINDS
+from chalicelib.domain.errors import problem_types
+from chalicelib.security.permissions import PERMISSIONS, Access
+from chalicelib.web.problem_details import type_of
 from localdev.document import DOCUMENT, text
 from tests.e2e.server import ROOT
-from tests.openapi_recorder import Recorder
-from tests.served import Served, served
+from tests.support.openapi_recorder import Recorder
+from tests.support.served import Served, served
 
 Document = dict[str, Any]
 
@@ -29,12 +30,12 @@ def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
 
 
 def test_the_file_is_up_to_date() -> None:
-    """docs/openapi.json is what the application says now; `make openapi` writes it."""
+    """docs/openapi.json matches the application; `make openapi` writes it."""
     assert DOCUMENT.read_text(encoding="utf-8") == text()
 
 
-def test_every_route_is_described(document: Document) -> None:
-    """What the application routes and what the document describes is the same."""
+def test_every_route_is_documented(document: Document) -> None:
+    """The document has exactly the application's routes."""
     with served() as api:
         routed = {
             (method, path)
@@ -46,15 +47,15 @@ def test_every_route_is_described(document: Document) -> None:
     assert {(method, path) for method, path, _ in operations(document)} == routed
 
 
-def test_tokens_are_asked_for_where_the_table_says(document: Document) -> None:
-    """An operation needs a token exactly where the table does not admit everybody."""
+def test_tokens_are_required_as_in_the_permission_table(document: Document) -> None:
+    """An operation requires a token unless the permission table allows everyone."""
     for method, path, operation in operations(document):
-        is_public = PERMISSIONS[method, path] is Admits.EVERYBODY
+        is_public = PERMISSIONS[method, path] is Access.PUBLIC
         assert operation["security"] == ([] if is_public else [{"bearer": []}])
 
 
-def test_every_operation_is_told_in_words(document: Document) -> None:
-    """Operations, parameters and answers have texts, and no two operations one id."""
+def test_every_operation_has_texts(document: Document) -> None:
+    """Operations, parameters and responses have descriptions, and operation ids are unique."""
     ids = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(ids) == len(set(ids))
     for _, _, operation in operations(document):
@@ -63,7 +64,7 @@ def test_every_operation_is_told_in_words(document: Document) -> None:
 
 
 def test_every_example_is_valid(document: Document) -> None:
-    """Each example of a body, parameter or header fits its schema."""
+    """Each example of a body, parameter or header is valid by its schema."""
     recorder = Recorder(document)
     examples = list(_examples(document))
 
@@ -73,7 +74,7 @@ def test_every_example_is_valid(document: Document) -> None:
 
 
 def _examples(node: Any, place: str = "") -> Iterator[tuple[str, Any, Document]]:
-    """Yield each example beside a schema, and the schema."""
+    """Yield each example with its schema."""
     if isinstance(node, dict):
         if "schema" in node:
             given = [one["value"] for one in node.get("examples", {}).values()]
@@ -89,26 +90,26 @@ def _examples(node: Any, place: str = "") -> Iterator[tuple[str, Any, Document]]
 
 
 def test_every_schema_is_a_schema(document: Document) -> None:
-    """Components are JSON Schemas of the dialect that OpenAPI 3.1 builds on."""
+    """Components are valid JSON Schemas of the dialect of OpenAPI 3.1."""
     for schema in document["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
 
 
-def test_problems_are_those_of_the_table(document: Document) -> None:
-    """The document names no problem that the API does not have, and explains each in its words."""
+def test_problems_match_the_problem_table(document: Document) -> None:
+    """The document names only problems that the API has, with their explanations."""
     types = set(re.findall(r'"(/problems/[a-z-]+)"', json.dumps(document)))
     texts = json.dumps(document, ensure_ascii=False)
 
-    assert types <= {kind.type for kind in KINDS.values()}
+    assert types <= {type_of(problem) for problem in problem_types()}
     assert all(
-        json.dumps(kind.explanation, ensure_ascii=False)[1:-1] in texts
-        for kind in KINDS.values()
-        if kind.type in types
+        json.dumps(problem.explanation, ensure_ascii=False)[1:-1] in texts
+        for problem in problem_types()
+        if type_of(problem) in types
     )
 
 
-def test_what_the_server_sets_is_marked(document: Document) -> None:
-    """Members that clients only read are read-only, and no request has them."""
+def test_fields_that_the_server_sets_are_read_only(document: Document) -> None:
+    """Fields set by the server are read-only, and absent from requests."""
     user = document["components"]["schemas"]["User"]["properties"]
     read_only = {name for name, schema in user.items() if schema.get("readOnly")}
 
@@ -116,24 +117,28 @@ def test_what_the_server_sets_is_marked(document: Document) -> None:
     assert not read_only & document["components"]["schemas"]["NewUser"]["properties"].keys()
 
 
-def test_answers_lead_on(document: Document) -> None:
-    """A created user links to what can be done with it, an order to its own operations."""
+def test_responses_have_links(document: Document) -> None:
+    """A response that shows an entity links to every operation whose path takes just its ids."""
     created = document["paths"]["/users"]["post"]["responses"]["201"]["links"]
     ordered = document["paths"]["/users/{user_id}/orders"]["post"]["responses"]["201"]["links"]
 
-    assert set(created) == {
-        "createOrder",
-        "deleteUser",
-        "getUser",
-        "getUserOrders",
-        "patchUser",
-        "updateUser",
-    }
+    assert set(created) == taking(document, {"user_id"})
+    assert set(created) >= {"createOrder", "deleteUser", "getUser", "patchUser", "updateUser"}
+    assert set(ordered) == taking(document, {"user_id", "order_id"})
     assert set(ordered) == {"getOrderDetails", "patchOrder"}
 
 
-def test_the_version_is_the_project_s(document: Document) -> None:
-    """The document's version is the one in pyproject.toml, the licence that of LICENSE."""
+def taking(document: Document, names: set[str]) -> set[str]:
+    """Return the ids of the operations whose path parameters are those."""
+    return {
+        operation["operationId"]
+        for _, path, operation in operations(document)
+        if set(re.findall(r"{(\w+)}", path)) == names
+    }
+
+
+def test_the_version_is_the_projects(document: Document) -> None:
+    """The document has the version of pyproject.toml and the licence of LICENSE."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
     assert document["info"]["version"] == project["version"]
@@ -141,8 +146,8 @@ def test_the_version_is_the_project_s(document: Document) -> None:
     assert "Apache License" in (ROOT / "LICENSE").read_text()
 
 
-def test_a_cold_start_does_not_pay_for_it() -> None:
-    """Neither the module that makes the document nor its examples are loaded with the app."""
+def test_a_cold_start_does_not_load_the_document() -> None:
+    """The app does not load the modules of the document and its examples."""
     listed = "[name for name in sys.modules if name.startswith('chalicelib.openapi')]"
     program = f"import sys, app; print({listed})"
     done = subprocess.run(
@@ -152,14 +157,14 @@ def test_a_cold_start_does_not_pay_for_it() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_it_is_made_once() -> None:
-    """The second request is answered with the same text, made by the first."""
+def test_the_document_is_made_once() -> None:
+    """The second response is the same object that the first request made."""
     with served() as api:
         assert api.module.document() is api.module.document()
 
 
-def test_the_front_page_leads_to_it() -> None:
-    """GET / names the document and the page, and both answer."""
+def test_the_service_info_links_to_the_document() -> None:
+    """GET / links to the document and the page, and both exist."""
     with served() as api:
         front = api.call("GET", "/").body
 
@@ -168,8 +173,8 @@ def test_the_front_page_leads_to_it() -> None:
 
 
 @pytest.mark.parametrize("base", ["", "/api"])
-def test_it_works_under_any_stage(base: str) -> None:
-    """The page's addresses start where the API's do, and the document's server is relative."""
+def test_the_page_works_under_any_stage(base: str) -> None:
+    """The page's links start with the API's base path, and the document's server is relative."""
     with served() as api:
         page = _at(api, base)
         document = api.call("GET", "/openapi.json").body
@@ -180,15 +185,15 @@ def test_it_works_under_any_stage(base: str) -> None:
 
 
 def _at(api: Served, base: str) -> str:
-    """Return the page as it is behind a stage or domain whose paths begin with `base`."""
+    """Return the page behind a stage or domain with the base path `base`."""
     event = api.gateway.event("GET", "/docs", [], b"")
     event["requestContext"]["path"] = f"{base}/docs"
     body: str = api.module.app(event, None)["body"]
     return body
 
 
-def test_every_parameter_says_what_the_server_takes(document: dict[str, Any]) -> None:
-    """Each path, query and header parameter is bounded: a type alone would promise too much."""
+def test_every_parameter_is_bounded(document: dict[str, Any]) -> None:
+    """Each path, query and header parameter has bounds, not only a type."""
     for path, item in document["paths"].items():
         for method, operation in item.items():
             for parameter in operation.get("parameters", ()):

@@ -1,13 +1,13 @@
-"""A linter of others reads the document."""
+"""An external linter checks the document."""
 
 from pathlib import Path
 
-from tests.openapi.outsiders import HERE, outsider, run
+from tests.openapi.external_tools import HERE, external_tools, run
 
 
-def test_the_linter_has_nothing_to_say(document_file: Path) -> None:
-    """All rules of Spectral for OpenAPI hold, examples and all, but for those that it explains."""
-    spectral, _ = outsider("node_modules/.bin/spectral", "node")
+def test_the_linter_finds_nothing(document_file: Path) -> None:
+    """All of Spectral's OpenAPI rules pass, except those whose exception is explained."""
+    spectral, _ = external_tools("node_modules/.bin/spectral", "node")
 
     run(
         spectral,

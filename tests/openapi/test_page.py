@@ -1,4 +1,4 @@
-"""The page at /docs, in a browser: read, tried, light and dark, on a phone, and as deployed."""
+"""The page at /docs in a browser: reading, trying it out, dark mode, phones, deployment."""
 
 import hashlib
 import json
@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from chalicelib.docs_page.page import RENDERER_FILES, RENDERER_URL, RENDERER_VERSION
-from localdev.renderer import find_renderer
+from chalicelib.docs_page.page import SWAGGER_UI_FILES, SWAGGER_UI_URL, SWAGGER_UI_VERSION
+from localdev.swagger_ui import find_swagger_ui
 from tests.e2e.server import ROOT, Server, running
-from tests.needs import missing
-from tests.openapi.outsiders import HERE, TOOLS, outsider, run
-from tests.served import served
+from tests.openapi.external_tools import HERE, TOOLS, external_tools, run
+from tests.support.needs import missing
+from tests.support.served import served
 
 SHOTS = ROOT / "build" / "docs-page"
 DESKTOP = {"viewport": {"width": 1280, "height": 1000}}
@@ -26,8 +26,8 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 
 def renderer_folder() -> Path:
-    """Return where the renderer's files are installed."""
-    renderer = find_renderer()
+    """Return the folder of the installed renderer."""
+    renderer = find_swagger_ui()
     if renderer is None:
         missing("flask-swagger-ui is not installed: run 'make .venv/.installed'")
     return renderer.folder
@@ -35,7 +35,7 @@ def renderer_folder() -> Path:
 
 def seen(server: Server, folder: Path, **how: object) -> dict[str, Any]:
     """Return what a browser sees of the page: see page.mjs."""
-    node, browser, _ = outsider("node", "chromium", "node_modules/playwright-core")
+    node, browser, _ = external_tools("node", "chromium", "node_modules/playwright-core")
     (folder / "node_modules").symlink_to(TOOLS / "node_modules")
     script = folder / "page.mjs"
     script.write_text((HERE / "page.mjs").read_text())
@@ -47,15 +47,15 @@ def seen(server: Server, folder: Path, **how: object) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("look", LOOKS)
-def test_people_read_and_try_the_api(open_server: Server, tmp_path: Path, look: str) -> None:
-    """The page loads from this machine alone, without an error, and creates a user."""
+def test_the_page_shows_and_calls_the_api(open_server: Server, tmp_path: Path, look: str) -> None:
+    """The page loads from this machine alone, without errors, and creates a user."""
     renderer_folder()
     page = seen(open_server, tmp_path, context=LOOKS[look], shot=str(SHOTS / look))
 
     assert page["errors"] == []
     assert page["foreign"] == []
-    assert page["answer"]["status"].startswith("201")
-    assert json.loads(page["answer"]["body"])["message"] == "User created"
+    assert page["response"]["status"].startswith("201")
+    assert json.loads(page["response"]["body"])["message"] == "User created"
     width, window = page["widths"]
     assert width <= window
     red, green, blue = map(int, re.findall(r"\d+", page["background"])[:3])
@@ -64,42 +64,42 @@ def test_people_read_and_try_the_api(open_server: Server, tmp_path: Path, look: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("altered", [False, True])
-def test_the_deployed_page_takes_only_the_pinned_renderer(tmp_path: Path, *, altered: bool) -> None:
-    """From the public mirror the same files work; an altered one is not run, and the page says so.
+def test_the_deployed_page_loads_only_the_pinned_renderer(tmp_path: Path, *, altered: bool) -> None:
+    """The mirror's files work; an altered one does not run, and the page says so.
 
-    The browser is given the installed files in the mirror's name.
+    The browser gets the installed files in place of the mirror's.
     """
-    mirror = {"address": RENDERER_URL, "folder": str(renderer_folder())}
-    with running(tmp_path, DOCS_RENDERER_URL=RENDERER_URL) as server:
+    mirror = {"address": SWAGGER_UI_URL, "folder": str(renderer_folder())}
+    with running(tmp_path, DOCS_RENDERER_URL=SWAGGER_UI_URL) as server:
         shot = str(SHOTS / "deployed")
         page = seen(server, tmp_path, context=DESKTOP, shot=shot, mirror=mirror, altered=altered)
 
-    assert {address.rpartition("/")[0] for address in page["foreign"]} == {RENDERER_URL}
+    assert {address.rpartition("/")[0] for address in page["foreign"]} == {SWAGGER_UI_URL}
     if altered:
         assert "could not be loaded" in page["notice"]
         assert all("integrity" in error or "digest" in error for error in page["errors"])
     else:
         assert page["errors"] == []
-        assert page["answer"]["status"].startswith("201")
+        assert page["response"]["status"].startswith("201")
 
 
-@pytest.mark.parametrize("name", RENDERER_FILES)
+@pytest.mark.parametrize("name", SWAGGER_UI_FILES)
 def test_the_installed_renderer_is_the_pinned_one(name: str) -> None:
-    """What the local server serves is what browsers elsewhere accept, byte for byte."""
+    """The local server's files match the integrity hashes of the deployed page."""
     digest = hashlib.sha384((renderer_folder() / name).read_bytes()).digest()
 
-    assert b64encode(digest).decode() == RENDERER_FILES[name]
-    assert f"=={RENDERER_VERSION}" in (ROOT / "requirements-docs.txt").read_text()
+    assert b64encode(digest).decode() == SWAGGER_UI_FILES[name]
+    assert f"=={SWAGGER_UI_VERSION}" in (ROOT / "requirements-docs.txt").read_text()
 
 
 @pytest.mark.parametrize("setting", ["", "https://static.example.com/ui", "/docs/renderer"])
 def test_the_page_may_load_only_what_it_names(setting: str) -> None:
-    """No inline script or style is allowed, and no origin but ours and the renderer's."""
+    """No inline script or style is allowed, and no origin but the API's and the renderer's."""
     with served(DOCS_RENDERER_URL=setting) as api:
         page = api.call("GET", "/docs")
 
     policy = page.headers["Content-Security-Policy"]
-    renderer = setting or RENDERER_URL
+    renderer = setting or SWAGGER_UI_URL
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     named = set(re.findall(r"https://[^ ;]+", policy))
@@ -109,8 +109,8 @@ def test_the_page_may_load_only_what_it_names(setting: str) -> None:
     assert page.body.count('integrity="sha384-') == 2
 
 
-def test_the_page_is_small_and_has_no_renderer_of_its_own() -> None:
-    """What is packaged of the page is a few kilobytes: the renderer's megabytes stay outside."""
+def test_the_package_has_no_renderer() -> None:
+    """The packaged page is a few kilobytes; the renderer's megabytes are not packaged."""
     folder = ROOT / "chalicelib" / "docs_page"
     sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
 

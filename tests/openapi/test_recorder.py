@@ -1,15 +1,15 @@
-"""The recorder: what it lets pass, what it refuses, and what it misses."""
+"""The recorder: what it accepts, what it rejects, and what it reports as unseen."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from tests.openapi_recorder import Recorder
+from tests.support.openapi_recorder import Recorder
 
 DOCUMENT: dict[str, Any] = {
     "paths": {
-        "/things/{id}": {
+        "/items/{id}": {
             "get": {
                 "responses": {
                     "200": {
@@ -44,57 +44,57 @@ DOCUMENT: dict[str, Any] = {
 JSON = {"Content-Type": "application/json; charset=utf-8", "etag": '"1"'}
 PROBLEM = {"content-type": "application/problem+json"}
 ALL = [
-    "GET /things/{id} 200 application/json",
-    "GET /things/{id} 304",
-    "GET /things/{id} 404 /problems/gone",
+    "GET /items/{id} 200 application/json",
+    "GET /items/{id} 304",
+    "GET /items/{id} 404 /problems/gone",
 ]
 
 
-def test_what_was_seen_is_no_longer_missed() -> None:
-    """Each answer that a test sees is taken from the list, until the list is empty."""
+def test_a_recorded_response_is_no_longer_unseen() -> None:
+    """Each recorded response leaves the list of unseen ones, until it is empty."""
     recorder = Recorder(DOCUMENT)
     assert recorder.unseen == ALL
 
-    recorder.record("GET", "/things/1?a=b", 200, JSON, '{"id": 1}')
-    recorder.record("GET", "/things/1/", 304, {}, "")
+    recorder.record("GET", "/items/1?a=b", 200, JSON, '{"id": 1}')
+    recorder.record("GET", "/items/1/", 304, {}, "")
     assert recorder.unseen == ALL[2:]
 
-    recorder.record("GET", "/things/1", 404, PROBLEM, '{"type": "/problems/gone"}')
+    recorder.record("GET", "/items/1", 404, PROBLEM, '{"type": "/problems/gone"}')
     assert recorder.unseen == []
 
 
 @pytest.mark.parametrize(
     ("method", "path", "status", "headers", "body"),
     [
-        ("GET", "/things/1", 201, JSON, '{"id": 1}'),
-        ("GET", "/things/1", 200, JSON, "{}"),
-        ("GET", "/things/1", 200, {"Content-Type": "application/json"}, '{"id": 1}'),
-        ("GET", "/things/1", 200, {**JSON, "etag": "1"}, '{"id": 1}'),
-        ("GET", "/things/1", 200, {**JSON, "Content-Type": "text/html"}, '{"id": 1}'),
-        ("GET", "/things/1", 304, {}, "{}"),
-        ("GET", "/things/1", 404, PROBLEM, '{"type": "/problems/another"}'),
-        ("HEAD", "/things/1", 200, JSON, '{"id": 1}'),
-        ("PUT", "/things/1", 200, JSON, '{"id": 1}'),
-        ("PUT", "/things/1", 405, PROBLEM, '{"type": "/problems/not-allowed"}'),
+        ("GET", "/items/1", 201, JSON, '{"id": 1}'),
+        ("GET", "/items/1", 200, JSON, "{}"),
+        ("GET", "/items/1", 200, {"Content-Type": "application/json"}, '{"id": 1}'),
+        ("GET", "/items/1", 200, {**JSON, "etag": "1"}, '{"id": 1}'),
+        ("GET", "/items/1", 200, {**JSON, "Content-Type": "text/html"}, '{"id": 1}'),
+        ("GET", "/items/1", 304, {}, "{}"),
+        ("GET", "/items/1", 404, PROBLEM, '{"type": "/problems/another"}'),
+        ("HEAD", "/items/1", 200, JSON, '{"id": 1}'),
+        ("PUT", "/items/1", 200, JSON, '{"id": 1}'),
+        ("PUT", "/items/1", 405, PROBLEM, '{"type": "/problems/not-allowed"}'),
         ("GET", "/other", 200, JSON, '{"id": 1}'),
         ("GET", "/other", 404, PROBLEM, "{}"),
     ],
 )
-def test_what_the_document_does_not_allow_fails(
+def test_an_undocumented_response_fails(
     method: str, path: str, status: int, headers: Mapping[str, str], body: str
 ) -> None:
-    """Another status, header, media type or body is refused, and so is another route."""
+    """An undocumented status, header, media type, body or route is rejected."""
     with pytest.raises(AssertionError):
         Recorder(DOCUMENT).record(method, path, status, headers, body)
 
 
-def test_what_no_route_takes_is_known_too() -> None:
-    """HEAD goes with GET; preflights, 405 and 404 are problems or empty, and no operations."""
+def test_responses_without_an_operation_are_checked() -> None:
+    """HEAD counts as GET; preflights, 405 and 404 are empty or problems."""
     recorder = Recorder(DOCUMENT)
 
-    recorder.record("HEAD", "/things/1", 200, JSON, "")
-    recorder.record("OPTIONS", "/things/1", 204, {"Allow": "GET"}, "")
-    recorder.record("PUT", "/things/1", 405, {"Allow": "GET", **PROBLEM}, '{"type": "/a"}')
+    recorder.record("HEAD", "/items/1", 200, JSON, "")
+    recorder.record("OPTIONS", "/items/1", 204, {"Allow": "GET"}, "")
+    recorder.record("PUT", "/items/1", 405, {"Allow": "GET", **PROBLEM}, '{"type": "/a"}')
     recorder.record("GET", "/other", 404, PROBLEM, '{"type": "/problems/service-not-found"}')
 
     assert recorder.unseen == ALL

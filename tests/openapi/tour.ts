@@ -1,6 +1,6 @@
-// The tour of the README, by openapi-fetch with the types that openapi-typescript makes of the
-// document: what does not fit the document does not compile. Run by test_clients, with the
-// address as its argument.
+// The README's tour with openapi-fetch and the types that openapi-typescript generates. Code that
+// does not match the document does not compile. Run by test_clients, with the address as its
+// argument.
 import assert from "node:assert/strict";
 import createClient from "openapi-fetch";
 import type { components, paths } from "./schema.js";

@@ -1,14 +1,14 @@
-"""What the security tests share."""
+"""Fixtures of the security tests."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.served import Served, served
+from tests.support.served import Served, served
 
 
 @pytest.fixture
 def api() -> Iterator[Served]:
-    """Serve a fresh application that asks for tokens."""
+    """Serve a new application that requires tokens."""
     with served() as fresh:
         yield fresh

@@ -1,10 +1,10 @@
-"""What a request may cost, and what an answer may show."""
+"""Limits of requests, and what responses may reveal."""
 
 import logging
 
 import pytest
 
-from tests.served import ORDER, Served, bearer, served
+from tests.support.served import ORDER, Served, bearer, served
 
 BOSS = bearer("boss", roles=["admin"], exp=9_999_999_999)
 
@@ -27,15 +27,15 @@ BOSS = bearer("boss", roles=["admin"], exp=9_999_999_999)
             400,
         ),
     ],
-    ids=["octets", "characters", "pairs", "levels"],
+    ids=["bytes", "characters", "pairs", "levels"],
 )
 def test_bodies_are_bounded(api: Served, body: object, status: int) -> None:
-    """No body is longer, wider or deeper than the contract says."""
+    """No body exceeds the documented size, width or depth."""
     assert api.call("POST", "/users", BOSS, body).status == status
 
 
 def test_orders_are_bounded(api: Served) -> None:
-    """No order has more lines than the contract says."""
+    """No order has more lines than documented."""
     body = {**ORDER, "items": ORDER["items"] * 101}
 
     assert api.call("POST", f"/users/{api.user()}/orders", BOSS, body).status == 422
@@ -43,12 +43,12 @@ def test_orders_are_bounded(api: Served) -> None:
 
 @pytest.mark.parametrize("limit", ["0", "101", "1000000", "-1", "all", ""])
 def test_pages_are_bounded(api: Served, limit: str) -> None:
-    """No page is longer than a hundred."""
+    """No page has more than a hundred items."""
     assert api.call("GET", f"/users?limit={limit}", BOSS).status == 400
 
 
 def test_a_fault_shows_nothing_of_the_inside(caplog: pytest.LogCaptureFixture) -> None:
-    """An answer to a fault of ours has no traceback, path, class or setting; the log has."""
+    """A 500 response has no traceback, path, class or setting; the log has."""
     caplog.set_level(logging.CRITICAL)
     with served(STORAGE_URL="sqlite:////dev/null/users.db") as api:
         reply = api.call("GET", "/users/usr_0190a0b0c0d07e0f8123456789abcdef", BOSS)
@@ -61,7 +61,7 @@ def test_a_fault_shows_nothing_of_the_inside(caplog: pytest.LogCaptureFixture) -
 
 
 def test_other_origins_are_not_let_in(api: Served) -> None:
-    """Without a setting no web page of another origin may read an answer."""
+    """Without configured origins no web page of another origin may read a response."""
     origin = {"Origin": "https://evil.example"}
     preflight = {**origin, "Access-Control-Request-Method": "GET"}
 
@@ -74,7 +74,7 @@ def test_other_origins_are_not_let_in(api: Served) -> None:
 
 
 def test_what_belongs_to_a_caller_is_kept_by_no_cache(api: Served) -> None:
-    """No cache between client and API may show one caller's answer to another."""
+    """No shared cache may store a caller's response."""
     user_id = api.user()
     paths = ("/users", f"/users/{user_id}", f"/users/{user_id}/orders", "/users/usr_1")
 

@@ -1,20 +1,21 @@
-"""Tokens and headers that an attacker makes: each ends in the refusal, and in nothing else."""
+"""Forged tokens and headers: each one is refused, without any other error."""
 
 import hashlib
 import hmac
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from chalicelib.security.permissions import InvalidToken
+from chalicelib.security.authorizer_context import InvalidToken
 from chalicelib.security.tokens import TokenVerifier
 from chalicelib.settings import Settings
-from tests.issuer import (
+from tests.support.issuer import (
     AUDIENCE,
     ISSUER,
     SECRET,
@@ -34,7 +35,7 @@ HEADER = {"alg": "RS256", "typ": "JWT", "kid": "key-1"}
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[KeyServer]:
-    """Serve the honest keys."""
+    """Serve the real keys."""
     with serving() as issuer:
         issuer.keys = [KEY.jwk, CURVE.jwk]
         yield issuer
@@ -42,27 +43,27 @@ def server() -> Iterator[KeyServer]:
 
 @pytest.fixture(scope="module")
 def verifier(server: KeyServer) -> TokenVerifier:
-    """Return a verifier by the honest keys."""
+    """Return a verifier with the published keys."""
     names = {"AUTH_ISSUER": ISSUER, "AUTH_AUDIENCE": AUDIENCE, "AUTH_JWKS_URL": server.url}
     return TokenVerifier(Settings(names))
 
 
 @pytest.fixture(scope="module")
 def by_secret() -> TokenVerifier:
-    """Return a verifier by the shared secret."""
+    """Return a verifier with the shared secret."""
     names = {"AUTH_ISSUER": ISSUER, "AUTH_AUDIENCE": AUDIENCE, "AUTH_SECRET": SECRET}
     return TokenVerifier(Settings(names))
 
 
 @pytest.fixture(autouse=True)
-def _no_surprise(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Fail a test in which the verifier met something that it did not foresee."""
+def _no_unexpected_error(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail a test in which the verifier logged an unexpected error."""
     yield
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def refused(verifier: TokenVerifier, authorization: str) -> bool:
-    """Tell whether the header is refused; any exception but the refusal fails the test."""
+    """Return True if the header is refused; any other exception fails the test."""
     try:
         verifier.verify(authorization)
     except InvalidToken:
@@ -71,14 +72,14 @@ def refused(verifier: TokenVerifier, authorization: str) -> bool:
 
 
 def hmac_signed(header: object, content: object, secret: bytes) -> str:
-    """Return a token whose signature is an HMAC, whatever its header says."""
+    """Return a token signed by HMAC, whatever its header says."""
     signing_input = f"{segment(header)}.{segment(content)}"
     digest = hmac.new(secret, signing_input.encode(), hashlib.sha256).digest()
     return f"{signing_input}.{segment(digest)}"
 
 
-def test_honest_tokens_pass(verifier: TokenVerifier, by_secret: TokenVerifier) -> None:
-    """The tokens that the attacks below start from are good."""
+def test_valid_tokens_are_accepted(verifier: TokenVerifier, by_secret: TokenVerifier) -> None:
+    """The tokens that the attacks start from are valid."""
     assert not refused(verifier, f"Bearer {KEY.sign(claims())}")
     assert not refused(verifier, f"Bearer {CURVE.sign(claims())}")
     assert not refused(by_secret, f"Bearer {shared(claims())}")
@@ -116,7 +117,7 @@ def test_an_unsigned_token_is_refused(
 
 
 def test_a_token_without_an_algorithm_is_refused(verifier: TokenVerifier) -> None:
-    """The header has to name the algorithm."""
+    """The header must name the algorithm."""
     token = f"{segment({'typ': 'JWT', 'kid': 'key-1'})}.{segment(claims())}.AAAA"
 
     assert refused(verifier, f"Bearer {token}")
@@ -126,7 +127,7 @@ def test_a_token_without_an_algorithm_is_refused(verifier: TokenVerifier) -> Non
 def test_another_algorithm_of_the_right_key_is_refused(
     verifier: TokenVerifier, algorithm: str
 ) -> None:
-    """A good key does not make an algorithm good that the API does not use."""
+    """A valid key does not make an unsupported algorithm acceptable."""
     key = SigningKey("key-1", algorithm)
     key.private = KEY.private
 
@@ -134,7 +135,7 @@ def test_another_algorithm_of_the_right_key_is_refused(
 
 
 def test_a_key_of_another_type_is_refused(verifier: TokenVerifier) -> None:
-    """A token names its key and algorithm; both must belong together."""
+    """The token's key and algorithm must match."""
     assert refused(verifier, f"Bearer {CURVE.sign(claims(), kid='key-1')}")
     assert refused(verifier, f"Bearer {KEY.sign(claims(), kid='curve-1')}")
 
@@ -152,7 +153,7 @@ def test_another_hash_of_the_right_secret_is_refused(
 def test_a_signature_of_another_key_is_refused(
     verifier: TokenVerifier, by_secret: TokenVerifier
 ) -> None:
-    """Naming the issuer's key is not having it."""
+    """Naming the issuer's key does not replace its signature."""
     assert refused(verifier, f"Bearer {ATTACKERS.sign(claims())}")
     assert refused(by_secret, f"Bearer {shared(claims(), SECRET[::-1])}")
     assert refused(verifier, f"Bearer {shared(claims())}")
@@ -160,7 +161,7 @@ def test_a_signature_of_another_key_is_refused(
 
 
 def test_a_signature_does_not_fit_other_claims(verifier: TokenVerifier) -> None:
-    """The signature of one token does not make another one good."""
+    """A signature is valid only for its own token."""
     header, _, signature = KEY.sign(claims()).split(".")
     content = segment(claims(roles=["admin"]))
 
@@ -169,7 +170,7 @@ def test_a_signature_does_not_fit_other_claims(verifier: TokenVerifier) -> None:
 
 @pytest.mark.parametrize("name", ["jku", "x5u"])
 def test_keys_are_fetched_from_no_address_in_a_token(verifier: TokenVerifier, name: str) -> None:
-    """`jku` and `x5u` are not looked at, let alone asked (RFC 8725 §3.10)."""
+    """`jku` and `x5u` are never fetched (RFC 8725 §3.10)."""
     with serving() as attacker:
         attacker.keys = [ATTACKERS.jwk]
         token = ATTACKERS.sign(claims(), **{name: attacker.url})
@@ -180,7 +181,7 @@ def test_keys_are_fetched_from_no_address_in_a_token(verifier: TokenVerifier, na
 
 @pytest.mark.parametrize("kid", ["key-1", "attacker", None])
 def test_a_key_in_a_token_is_not_used(verifier: TokenVerifier, kid: str | None) -> None:
-    """`jwk` and `x5c` in the header do not bring their own key along."""
+    """A key in the header, as `jwk` or `x5c`, is ignored."""
     token = ATTACKERS.sign(claims(), kid=kid, jwk=ATTACKERS.jwk, x5c=["MIIB"])
 
     assert refused(verifier, f"Bearer {token}")
@@ -190,12 +191,12 @@ def test_a_key_in_a_token_is_not_used(verifier: TokenVerifier, kid: str | None) 
     "kid",
     ["", "../../dev/null", "key-1' OR '1'='1", "key-1\x00", "KEY-1", "https://a.example/", "ключ"],
 )
-def test_a_name_of_a_key_is_only_compared(verifier: TokenVerifier, kid: str) -> None:
-    """`kid` is neither a path, nor a query, nor an address."""
+def test_a_key_id_is_only_compared(verifier: TokenVerifier, kid: str) -> None:
+    """`kid` is never used as a path, query or address."""
     assert refused(verifier, f"Bearer {KEY.sign(claims(), kid=kid)}")
 
 
-def test_a_token_that_names_no_key_is_refused(verifier: TokenVerifier) -> None:
+def test_a_token_without_a_key_id_is_refused(verifier: TokenVerifier) -> None:
     """Keys are not tried one after the other."""
     assert refused(verifier, f"Bearer {KEY.sign(claims(), kid=None)}")
 
@@ -223,15 +224,15 @@ def test_a_token_that_names_no_key_is_refused(verifier: TokenVerifier) -> None:
     ids=repr,
 )
 def test_headers_that_ask_for_more(verifier: TokenVerifier, extra: dict[str, object]) -> None:
-    """Critical extensions, odd types and tokens made for another use are refused, though signed."""
+    """Critical extensions, unknown types and tokens for other uses are refused, though signed."""
     signing_input = f"{segment({**HEADER, **extra})}.{segment(claims())}"
 
     assert refused(verifier, f"Bearer {signing_input}.{segment(_rsa_signature(signing_input))}")
 
 
 def _rsa_signature(signing_input: str) -> bytes:
-    signature: bytes = KEY.private.sign(signing_input.encode(), PKCS1v15(), SHA256())
-    return signature
+    assert isinstance(KEY.private, RSAPrivateKey)
+    return KEY.private.sign(signing_input.encode(), PKCS1v15(), SHA256())
 
 
 @pytest.mark.parametrize(
@@ -275,20 +276,20 @@ def _rsa_signature(signing_input: str) -> bytes:
     ],
     ids=repr,
 )
-def test_odd_headers(verifier: TokenVerifier, template: str) -> None:
-    """A header is one scheme and one token, or it is refused, with a good token in it or not."""
+def test_malformed_headers(verifier: TokenVerifier, template: str) -> None:
+    """A header that is not one scheme and one token is refused, even with a valid token in it."""
     assert refused(verifier, template.replace("{token}", KEY.sign(claims())))
 
 
 @pytest.mark.parametrize("header", [None, 7, b"Bearer a.b.c", ["Bearer a.b.c"], {}])
-def test_a_header_that_is_no_string(verifier: TokenVerifier, header: object) -> None:
-    """Events made by hand may hold anything; it is refused."""
+def test_a_header_that_is_not_a_string(verifier: TokenVerifier, header: object) -> None:
+    """Handmade events may contain anything; such headers are refused."""
     assert refused(verifier, header)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("size", [10_000, 100_000, 10_000_000])
 def test_huge_tokens(verifier: TokenVerifier, size: int) -> None:
-    """Longer headers than API Gateway takes are refused before they are read."""
+    """Headers longer than API Gateway allows are refused unread."""
     assert refused(verifier, f"Bearer {KEY.sign(claims(filler='x' * size))}")
     assert refused(verifier, "Bearer" + " " * size)
     assert refused(verifier, f"Bearer {'A' * size}")
@@ -313,10 +314,10 @@ def test_huge_tokens(verifier: TokenVerifier, size: int) -> None:
     ],
     ids=lambda content: repr(content[:40]),
 )
-def test_parts_that_are_no_claims(
+def test_parts_that_are_not_claims(
     verifier: TokenVerifier, by_secret: TokenVerifier, content: bytes
 ) -> None:
-    """Signed or not, in the header or in the body, what is no object of claims is refused."""
+    """A header or payload that is not a JSON object is refused, signed or not."""
     as_body = f"{segment(HEADER)}.{segment(content)}"
     signature = segment(_rsa_signature(as_body))
 
@@ -326,18 +327,18 @@ def test_parts_that_are_no_claims(
 
 
 def _mutated(token: str, chance: random.Random) -> str:
-    """Return the token with one to three places changed, taken out, doubled or exchanged."""
+    """Return the token with one to three characters changed, removed, doubled or swapped."""
     characters = list(token)
     for _ in range(chance.randint(1, 3)):
         place = chance.randrange(len(characters))
-        act = chance.randrange(5)
-        if act == 0:
+        kind = chance.randrange(5)
+        if kind == 0:
             characters[place] = chr(chance.choice([chance.randrange(128), chance.randrange(65536)]))
-        elif act == 1:
+        elif kind == 1:
             del characters[place]
-        elif act == 2:
+        elif kind == 2:
             characters.insert(place, chance.choice("AZaz09-_.= ,"))
-        elif act == 3:
+        elif kind == 3:
             other = chance.randrange(len(characters))
             characters[place], characters[other] = characters[other], characters[place]
         else:
@@ -349,7 +350,7 @@ def _mutated(token: str, chance: random.Random) -> str:
 def test_a_thousand_mutated_tokens(
     verifier: TokenVerifier, by_secret: TokenVerifier, seed: int
 ) -> None:
-    """No random change of a good token makes another good one, or an error but the refusal."""
+    """No random mutation of a valid token is valid, or raises another error."""
     chance = random.Random(seed)
     good = [(verifier, KEY.sign(claims())), (by_secret, shared(claims()))]
     for _ in range(250):
@@ -359,7 +360,7 @@ def test_a_thousand_mutated_tokens(
 
 
 def _random_value(chance: random.Random, depth: int = 0) -> object:
-    kinds = [
+    kinds: list[Callable[[], object]] = [
         lambda: None,
         lambda: chance.choice([True, False]),
         lambda: chance.randrange(-(2**70), 2**70),
@@ -374,7 +375,7 @@ def _random_value(chance: random.Random, depth: int = 0) -> object:
 
 
 def test_a_thousand_tokens_with_random_claims(by_secret: TokenVerifier) -> None:
-    """Whatever a signed token claims, it names a caller with a fit subject, or is refused."""
+    """A signed token with random claims yields a caller with a valid subject, or is refused."""
     chance = random.Random(7)
     names = ["iss", "aud", "sub", "exp", "nbf", "iat", "jti", "roles", "client_id", "token_use"]
     for _ in range(1000):

@@ -1,10 +1,13 @@
-"""What the API's function loads: nothing that only the authorizer or the local server needs."""
+"""The API's function loads nothing that only the authorizer or the local server needs."""
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
-from tests.served import ENVIRONMENT, ROOT
+import pytest
+
+from tests.support.served import ENVIRONMENT, ROOT
 
 CODE = """
 import json, sys
@@ -38,7 +41,7 @@ print(sorted(unwanted & sys.modules.keys()))
 
 
 def test_the_apis_function_never_loads_cryptography() -> None:
-    """After serving requests, PyJWT, cryptography and all that is local are still not loaded."""
+    """After serving requests, PyJWT, cryptography and local modules are not loaded."""
     done = subprocess.run(
         [sys.executable, "-c", CODE],
         cwd=ROOT,
@@ -50,3 +53,31 @@ def test_the_apis_function_never_loads_cryptography() -> None:
     )
 
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
+@pytest.mark.parametrize(("handler", "loads_storage"), [("app.tokens", False), ("app.app", True)])
+def test_the_authorizers_function_opens_no_storage(
+    tmp_path: Path, handler: str, *, loads_storage: bool
+) -> None:
+    """Lambda names the handler: only functions that use storage prepare it."""
+    code = (
+        "import sys, app\n"
+        "print([auth.handler_string for auth in app.app.builtin_auth_handlers])\n"
+        "print('sqlalchemy' in sys.modules)"
+    )
+    environment = {
+        "STORAGE_URL": f"sqlite:///{tmp_path}/api.db",
+        "AWS_LAMBDA_FUNCTION_NAME": "user-management",
+        "_HANDLER": handler,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, **ENVIRONMENT, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stdout) == (0, f"['app.tokens']\n{loads_storage}\n"), done.stderr

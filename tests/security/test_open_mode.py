@@ -1,4 +1,4 @@
-"""The local server may be open; nothing that leaves this machine can be."""
+"""Only the local server may be open, never a deployment."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.served import ENVIRONMENT, ROOT
+from tests.support.served import ENVIRONMENT, ROOT
 
 BIN = Path(sys.executable).parent
 CHALICE = str(BIN / "chalice")
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 
 def environment(folder: Path, **changes: str) -> dict[str, str]:
-    """Return a user's environment: nothing about this API, no AWS, data in `folder`."""
+    """Return a new user's environment: no settings of this API, no AWS, data in `folder`."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -38,7 +38,7 @@ def environment(folder: Path, **changes: str) -> dict[str, str]:
 
 
 def run(command: list[str], folder: Path, **changes: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as a user would, in the project."""
+    """Run a command in the project as a user would."""
     return subprocess.run(
         command,
         cwd=ROOT,
@@ -52,12 +52,12 @@ def run(command: list[str], folder: Path, **changes: str) -> subprocess.Complete
 
 @contextmanager
 def serving(command: list[str], folder: Path, **changes: str) -> Iterator[httpx.Client]:
-    """Serve with a command in which {port} stands for a free port, while the block runs."""
+    """Run a server whose command contains {port} on a free port, while the block runs."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     log = folder / "server.log"
     with log.open("wb") as output:
-        # The command starts others; a session of its own lets all of them be ended by one id.
+        # The command starts other processes; in a session of its own they can be ended together.
         server = subprocess.Popen(
             [part.replace("{port}", str(port)) for part in command],
             cwd=ROOT,
@@ -93,7 +93,7 @@ def serving(command: list[str], folder: Path, **changes: str) -> Iterator[httpx.
     ids=["make local", "chalice local", "chalice local --stage dev"],
 )
 def test_the_local_server_is_open(command: list[str], tmp_path: Path) -> None:
-    """The first request works without a token, with a stage named or not."""
+    """The first request works without a token, with or without a stage."""
     with serving(command, tmp_path) as client:
         assert client.post("/users", json=NEW_USER).status_code == 201
         assert client.get("/users").status_code == 200
@@ -101,21 +101,21 @@ def test_the_local_server_is_open(command: list[str], tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, Path]]:
-    """Run `make local-auth`, and tell where its data is."""
+    """Run `make local-auth`; return a client and the folder of its data."""
     folder = tmp_path_factory.mktemp("closed")
     with serving([*MAKE, "local-auth", "PORT={port}"], folder) as client:
         yield client, folder
 
 
 def token(folder: Path, *variables: str) -> dict[str, str]:
-    """Return the header with a token of `make token`."""
+    """Return the Authorization header with a token of `make token`."""
     done = run([*MAKE, "token", *variables], folder)
     assert done.returncode == 0, done.stderr
     return {"Authorization": f"Bearer {done.stdout.strip()}"}
 
 
-def test_the_closed_server_asks_for_a_token(closed: tuple[httpx.Client, Path]) -> None:
-    """Without a token every protected route is 401, and the public ones answer."""
+def test_the_closed_server_requires_a_token(closed: tuple[httpx.Client, Path]) -> None:
+    """Without a token every protected route is 401; public ones work."""
     client, _ = closed
 
     reply = client.get("/users")
@@ -127,18 +127,18 @@ def test_the_closed_server_asks_for_a_token(closed: tuple[httpx.Client, Path]) -
 
 
 @pytest.mark.parametrize("header", ["Bearer x.y.z", "Bearer", "Basic dXNlcjpwYXNz", "é", ""])
-def test_a_bad_token_is_answered(closed: tuple[httpx.Client, Path], header: str) -> None:
+def test_a_bad_token_gets_a_response(closed: tuple[httpx.Client, Path], header: str) -> None:
     """No token drops the connection, as Chalice's own local server would."""
     client, _ = closed
 
-    reply = client.get("/users", headers={"Authorization": header.encode()})
+    reply = client.get("/users", headers={b"Authorization": header.encode()})
 
     assert reply.status_code == 401
     assert reply.headers["Content-Type"] == "application/problem+json"
 
 
 def test_tokens_for_the_closed_server(closed: tuple[httpx.Client, Path]) -> None:
-    """`make token` prints tokens for an administrator and for a user, which reach what is due."""
+    """`make token` prints tokens for an administrator and a user, with their permissions."""
     client, folder = closed
     administrator = token(folder, "SUB=boss", "ROLE=admin")
     made = client.post("/users", json=NEW_USER, headers=administrator)
@@ -151,8 +151,8 @@ def test_tokens_for_the_closed_server(closed: tuple[httpx.Client, Path]) -> None
     assert client.get(path, headers=token(folder, "SUB=somebody")).status_code == 404
 
 
-def test_an_open_server_is_for_this_machine(tmp_path: Path) -> None:
-    """Where others could reach it, the server starts only when told whether to ask for tokens."""
+def test_an_open_server_is_only_for_this_machine(tmp_path: Path) -> None:
+    """On a reachable address, the server starts only if told whether to require tokens."""
     done = run([CHALICE, "local", "--no-autoreload", "--host", "0.0.0.0"], tmp_path)
 
     assert done.returncode != 0
@@ -161,7 +161,7 @@ def test_an_open_server_is_for_this_machine(tmp_path: Path) -> None:
 
 
 def lambda_import(folder: Path, code: str = "", **changes: str) -> tuple[int, str]:
-    """Import the application as Lambda would, and return the exit status and the last line."""
+    """Import the application as Lambda does; return the exit status and the last line."""
     done = run(
         [sys.executable, "-c", f"import app\n{code}"],
         folder,
@@ -179,7 +179,7 @@ def lambda_import(folder: Path, code: str = "", **changes: str) -> tuple[int, st
 def test_lambda_does_not_start_without_authentication(
     tmp_path: Path, missing: str, temptation: dict[str, str]
 ) -> None:
-    """In Lambda the application fails to import, in one sentence, and nothing opens it."""
+    """On Lambda the application fails to import, with one sentence, and nothing opens it."""
     without = AUTHENTICATION if missing == "all" else (missing,)
     given = {name: value for name, value in ENVIRONMENT.items() if name not in without}
 
@@ -191,7 +191,7 @@ def test_lambda_does_not_start_without_authentication(
 
 
 def test_lambda_with_authentication_is_closed(tmp_path: Path) -> None:
-    """With its settings the application starts, and no variable of the local server opens it."""
+    """With its settings the application starts, and no local setting opens it."""
     code = (
         "event = {'requestContext': {'httpMethod': 'GET', 'resourcePath': '/users'},"
         " 'headers': {}, 'multiValueQueryStringParameters': None, 'pathParameters': None,"
@@ -209,7 +209,7 @@ def test_lambda_with_authentication_is_closed(tmp_path: Path) -> None:
 def test_nothing_is_shipped_without_authentication(
     tmp_path: Path, command: str, stage: list[str]
 ) -> None:
-    """`chalice deploy` and `chalice package` make nothing, and say in one sentence why."""
+    """`chalice deploy` and `chalice package` build nothing, and say why in one sentence."""
     out = tmp_path / "out"
     arguments = [str(out)] if command == "package" else []
 

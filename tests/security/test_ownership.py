@@ -1,44 +1,53 @@
-"""No identifier of another's lets a caller see, change or detect anything of another's."""
+"""Ownership: no id lets a caller see, change or detect another user's resources."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.served import ORDER, Reply, Served, bearer, served
+from tests.support.resource_case import ResourceCase, an_id, resource_cases
+from tests.support.served import ORDER, Reply, Served, bearer, served
 
-NEW_USER = {"name": "Mallory", "email": "mallory@example.com"}
-NO_USER = "usr_0190a0b0c0d07e0f8123456789abcdef"
-NO_ORDER = "ord_0190a0b0c0d07e0f8123456789abcdef"
+CASES = [case for case in resource_cases() if case.item.startswith("/users/{user_id}")]
+NOWHERE = {case.resource.id_field: an_id(case) for case in CASES}
+NO_USER = NOWHERE["user_id"]
 
-# Every route under a user, with a body that would be good.
-UNDER_A_USER = [
-    ("GET", "/users/{user_id}", None),
-    ("HEAD", "/users/{user_id}", None),
-    ("PUT", "/users/{user_id}", NEW_USER),
-    ("PATCH", "/users/{user_id}", {"name": "Mallory"}),
-    ("PATCH", "/users/{user_id}", {"status": "suspended"}),
-    ("DELETE", "/users/{user_id}", None),
-    ("POST", "/users/{user_id}/orders", ORDER),
-    ("GET", "/users/{user_id}/orders", None),
-    ("GET", "/users/{user_id}/orders?cursor=x&limit=x", None),
-    ("GET", "/users/{user_id}/orders/{order_id}", None),
-    ("PATCH", "/users/{user_id}/orders/{order_id}", {"status": "cancelled"}),
-    ("PATCH", "/users/{user_id}/orders/{order_id}", {"metadata": {"a": "b"}}),
-    ("PATCH", "/users/{user_id}/orders/{order_id}", {"status": "nonsense"}),
-    ("PATCH", "/users/{user_id}/orders/{order_id}", "no object"),
+
+def _requests(case: ResourceCase) -> Iterator[tuple[str, str, object]]:
+    for row in case.permissions:
+        if "{user_id}" in row.path:
+            yield row.method, row.path, row.body
+    if "{user_id}" in case.collection:
+        yield "GET", f"{case.collection}?cursor=x&limit=x", None
+    yield from case.hostile
+
+
+# Every route under a user, with otherwise valid bodies and with invalid ones.
+UNDER_A_USER: list[tuple[str, str, object]] = [
+    request
+    for case in CASES
+    for place, request in enumerate(_requests(case))
+    if request not in [*_requests(case)][:place]
 ]
 HEADERS = [{}, {"If-Match": '"1"'}, {"If-Match": '"7"'}, {"If-None-Match": "*"}]
 
 
 def names(routes: list[tuple[str, str, object]]) -> list[str]:
-    """Return names for the routes of a test."""
+    """Return the test ids of the routes."""
     return [f"{method} {path} {body}" for method, path, body in routes]
 
 
-def everything(api: Served, user_id: str) -> list[Reply]:
-    """Return all that can be read of a user."""
-    paths = (f"/users/{user_id}", f"/users/{user_id}/orders")
-    return [api.as_administrator("GET", path) for path in paths]
+def all_representations(api: Served, user_id: str) -> list[Reply]:
+    """Return the representations of a user and of all that belongs to it."""
+    collections = [case.collection for case in CASES if "{user_id}" in case.collection]
+    return [
+        api.as_administrator("GET", path.format(user_id=user_id))
+        for path in ("/users/{user_id}", *collections)
+    ]
+
+
+def everything(api: Served, user_id: str) -> dict[str, str]:
+    """Return the ids of the user and of a new entity of each kind that belongs to it."""
+    return api.ids_in("".join(case.item for case in CASES), user_id=user_id)
 
 
 @pytest.mark.parametrize("headers", HEADERS, ids=str)
@@ -46,55 +55,53 @@ def everything(api: Served, user_id: str) -> list[Reply]:
 def test_anothers_user_is_like_no_user(
     api: Served, method: str, path: str, body: object, headers: dict[str, str]
 ) -> None:
-    """Another's user answers as one that does not exist, in status, headers and body."""
+    """Another user's path gets the status, headers and body of a missing user."""
     victim = api.user()
-    order_id = api.order(victim)
+    theirs = everything(api, victim)
     me = bearer(api.user())
-    before = [reply.lasting for reply in everything(api, victim)]
+    before = [reply.stable for reply in all_representations(api, victim)]
 
-    there = api.call(method, path.format(user_id=victim, order_id=order_id), me, body, headers)
-    nowhere = api.call(
-        method,
-        path.format(user_id=NO_USER, order_id=NO_ORDER),
-        me,
-        body,
-        headers,
-    )
+    there = api.call(method, path.format(**theirs), me, body, headers)
+    nowhere = api.call(method, path.format(**NOWHERE), me, body, headers)
 
     assert there.status in {403, 404}
-    assert there.lasting == nowhere.lasting
-    assert [reply.lasting for reply in everything(api, victim)] == before
+    assert there.stable == nowhere.stable
+    assert [reply.stable for reply in all_representations(api, victim)] == before
 
 
-UNDER_AN_ORDER = [route for route in UNDER_A_USER if "{order_id}" in route[1]]
+# Those of a child that its user may send; the others are 403 before anything is read.
+OF_A_CHILD = [
+    request
+    for case in CASES
+    if case.resource.parent
+    for request in UNDER_A_USER
+    if request[1] == case.item
+    and {row.self for row in case.permissions if (row.method, row.path, row.body) == request}
+    != {403}
+]
 
 
 @pytest.mark.parametrize("headers", HEADERS, ids=str)
-@pytest.mark.parametrize(("method", "path", "body"), UNDER_AN_ORDER, ids=names(UNDER_AN_ORDER))
+@pytest.mark.parametrize(("method", "path", "body"), OF_A_CHILD, ids=names(OF_A_CHILD))
 def test_anothers_order_under_ones_own_path_is_like_no_order(
     api: Served, method: str, path: str, body: object, headers: dict[str, str]
 ) -> None:
-    """An order is reached under its own user only; elsewhere it does not exist."""
+    """An order, or another child, is 404 unless it belongs to this user."""
     victim, me = api.user(), api.user()
-    order_id = api.order(victim)
-    before = [reply.lasting for reply in everything(api, victim)]
+    theirs = everything(api, victim) | {"user_id": me}
+    before = [reply.stable for reply in all_representations(api, victim)]
 
-    there = api.call(method, path.format(user_id=me, order_id=order_id), bearer(me), body, headers)
-    nowhere = api.call(
-        method,
-        path.format(user_id=me, order_id=NO_ORDER),
-        bearer(me),
-        body,
-        headers,
-    )
+    there = api.call(method, path.format(**theirs), bearer(me), body, headers)
+    missing = NOWHERE | {"user_id": me}
+    nowhere = api.call(method, path.format(**missing), bearer(me), body, headers)
 
     assert there.status in {400, 404, 422}
-    assert there.lasting == nowhere.lasting
-    assert [reply.lasting for reply in everything(api, victim)] == before
+    assert there.stable == nowhere.stable
+    assert [reply.stable for reply in all_representations(api, victim)] == before
 
 
-def test_a_deleted_user_can_do_nothing_more(api: Served) -> None:
-    """A token that outlives its user reaches no user and makes no order."""
+def test_a_deleted_user_has_no_access(api: Served) -> None:
+    """A token that outlives its user reaches no user and creates no order."""
     me = api.user()
     api.as_administrator("DELETE", f"/users/{me}")
 
@@ -112,10 +119,10 @@ def test_a_deleted_user_can_do_nothing_more(api: Served) -> None:
         ("PATCH", "/users/{0}/orders/{1}", {"metadata": {"a": "b"}}),
     ],
 )
-def test_the_orders_of_a_deleted_user_are_administrators_alone(
+def test_the_orders_of_a_deleted_user_are_for_administrators(
     api: Served, method: str, path: str, body: object
 ) -> None:
-    """Closed orders outlive their user for administrators, and not for the user's token."""
+    """Closed orders of a deleted user stay visible to administrators, not to the user's token."""
     me = api.user()
     target = path.format(me, api.order(me, "cancelled"))
     api.as_administrator("DELETE", f"/users/{me}")
@@ -128,8 +135,8 @@ def test_the_orders_of_a_deleted_user_are_administrators_alone(
     "written",
     ["{0}/", "{0}%20", "{0}%00", "%75{1}", "U{1}", "{0}%2F..%2F{2}", "{0}?user_id={2}", "..%2F{2}"],
 )
-def test_no_spelling_of_a_path_reaches_another(api: Served, written: str) -> None:
-    """However a path is written, it leads to the caller itself or to nothing."""
+def test_no_spelling_of_a_path_reaches_another_user(api: Served, written: str) -> None:
+    """Whatever a path's spelling, it reaches the caller's own user or nothing."""
     me, victim = api.user(), api.user()
 
     reply = api.call("GET", "/users/" + written.format(me, me[1:], victim), bearer(me))
@@ -150,16 +157,16 @@ def no_storage() -> Iterator[Served]:
 def test_refusing_does_not_even_look(
     no_storage: Served, method: str, path: str, body: object, caller: str
 ) -> None:
-    """A caller without the right is refused before storage is asked, so time tells nothing."""
+    """Unauthorized requests are refused before storage is read, so timing reveals nothing."""
     header = bearer("usr_0190a0b0c0d07e0f8123456789abcde0") if caller == "another" else None
 
-    reply = no_storage.call(method, path.format(user_id=NO_USER, order_id=NO_ORDER), header, body)
+    reply = no_storage.call(method, path.format(**NOWHERE), header, body)
 
     assert reply.status in ({401} if header is None else {403, 404})
 
 
 def test_another_lists_cursor_is_no_cursor(api: Served) -> None:
-    """A cursor of another's list tells no more than one that is made up."""
+    """A cursor of another user's list reveals no more than an invented one."""
     victim, me = api.user(), api.user()
     for user_id in (victim, victim, me, me):
         api.order(user_id)
@@ -173,12 +180,12 @@ def test_another_lists_cursor_is_no_cursor(api: Served) -> None:
     ]
 
     assert [reply.status for reply in replies] == [400] * 3
-    assert replies[0].lasting == replies[1].lasting == replies[2].lasting
+    assert replies[0].stable == replies[1].stable == replies[2].stable
 
 
 @pytest.mark.parametrize("body", [ORDER, {**ORDER, "currency": "USD"}], ids=["same", "other"])
 def test_anothers_idempotency_key_is_a_new_key(api: Served, body: dict[str, object]) -> None:
-    """The same key of two callers is two keys: neither answer nor existence shows."""
+    """The same key of two callers is two keys: neither response nor existence is revealed."""
     victim, me = api.user(), api.user()
     key = {"Idempotency-Key": "order-1"}
     first = api.call("POST", f"/users/{victim}/orders", bearer(victim), ORDER, key)
@@ -194,8 +201,8 @@ def test_anothers_idempotency_key_is_a_new_key(api: Served, body: dict[str, obje
     assert len({reply.body["order_id"] for reply in (first, mine, administrators)}) == 3
 
 
-def test_the_owner_of_a_key_gets_its_answer_again(api: Served) -> None:
-    """The test above would pass without idempotency; this one would not."""
+def test_the_owner_of_a_key_gets_a_replay(api: Served) -> None:
+    """Proves that the test above does not pass for lack of idempotency."""
     me = api.user()
     sent = ("POST", f"/users/{me}/orders", bearer(me), ORDER, {"Idempotency-Key": "order-1"})
     first, second = api.call(*sent), api.call(*sent)
@@ -204,7 +211,7 @@ def test_the_owner_of_a_key_gets_its_answer_again(api: Served) -> None:
     assert second.headers["Idempotent-Replayed"] == "true"
 
 
-def test_a_subject_cannot_pose_as_a_caller_without_token(api: Served) -> None:
-    """Whoever IAM or the local server lets in has a name that no token can carry."""
+def test_a_subject_cannot_impersonate_a_caller_without_token(api: Served) -> None:
+    """Callers authorized by IAM or the local server have names that no token can have."""
     for subject in (" iam", " local"):
         assert api.call("GET", "/users", bearer(subject, roles=["admin"])).status == 401

@@ -1,6 +1,6 @@
-"""What each operation costs on DynamoDB, measured: the table in docs/dynamodb.md.
+"""The measured cost of each operation on DynamoDB: the table in docs/dynamodb.md.
 
-``python -m tests.storage.capacity`` writes it anew.
+``python -m tests.storage.capacity`` rewrites it.
 """
 
 import os
@@ -12,9 +12,11 @@ from typing import NamedTuple
 import boto3
 
 from chalicelib.domain.errors import Problem
-from chalicelib.domain.storage import UserQuery
+from chalicelib.domain.registry import RESOURCES
+from chalicelib.domain.storage import Query
+from chalicelib.domain.users import USERS
 from chalicelib.storage.dynamodb.engine import DynamoDBStorage
-from localdev.engines import Engines, environment
+from localdev.emulators import Emulators, environment
 from tests.conftest import a_table
 from tests.storage.operations import OPERATIONS, Operation, set_up
 from tests.storage.wire import Wire
@@ -22,16 +24,16 @@ from tests.storage.wire import Wire
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "dynamodb.md"
 BEGIN, END = "<!-- capacity: begin -->\n", "<!-- capacity: end -->\n"
 
-# On demand in us-east-1, in dollars for a million units.
+# On demand in us-east-1, in dollars per million units.
 READ_PRICE = 0.125
 WRITE_PRICE = 0.625
 
-SHARDED = Operation("list 20 users, 4 shards", lambda s, _: s.list_users(UserQuery(limit=20)))
+SHARDED = Operation("list 20 users, 4 shards", lambda s, _: s.list(USERS, (), Query(limit=20)))
 READS = {"GetItem", "Query"}
 
 
 class Cost(NamedTuple):
-    """What one operation sent and consumed; `ruled` where a part of the units is by AWS's rule."""
+    """What one operation sent and consumed; `ruled` if some units follow from AWS's rules."""
 
     name: str
     requests: list[str]
@@ -42,10 +44,10 @@ class Cost(NamedTuple):
 
 
 def measured(ministack: str, dynamodb_local: str, use: Callable[[str], None]) -> list[Cost]:
-    """Return what each operation costs; `use` points the AWS variables at an endpoint.
+    """Return the cost of each operation; `use` points the AWS variables at an endpoint.
 
-    ministack counts what transactions and indexes consume as DynamoDB does, where DynamoDB Local
-    counts twice; but it does not count how much a Query reads, so that is asked of the latter.
+    ministack counts the units of transactions and indexes as DynamoDB does; DynamoDB Local counts
+    them twice. ministack does not count what a Query reads, so that comes from DynamoDB Local.
     """
     costs = []
     for operation in [*OPERATIONS, SHARDED]:
@@ -61,15 +63,15 @@ def measured(ministack: str, dynamodb_local: str, use: Callable[[str], None]) ->
 
 
 def measure(table: str, operation: Operation, *, shards: int = 1) -> Cost:
-    """Carry out `operation` on the empty `table` and return what it cost."""
+    """Run `operation` on the empty `table` and return its cost."""
     wire = Wire()
-    storage = DynamoDBStorage(table, client=wire, shards=shards)
-    scene = set_up(storage)
-    operation.prepare(storage, scene)
+    storage = DynamoDBStorage(table, RESOURCES, client=wire, shards=shards)
+    state = set_up(storage)
+    operation.prepare(storage, state)
     wire.reset()
     outcome = "done"
     try:
-        if operation.act(storage, scene) == scene.record:
+        if operation.run(storage, state) == state.record:
             outcome = "first answer"
     except Problem as problem:
         outcome = type(problem).__name__
@@ -80,7 +82,7 @@ def measure(table: str, operation: Operation, *, shards: int = 1) -> Cost:
         if name in READS:
             reads += wire.capacity[number]
         else:
-            # A refused write consumes the units of the table, though not those of the index.
+            # A refused write consumes units of the table, but none of the index.
             refused = 2 * len(request["TransactItems"]) if "TransactItems" in request else 1
             writes += wire.capacity.get(number, refused)
     names = [name for name, _ in wire.requests]
@@ -96,7 +98,7 @@ def _measure_on_new_table(operation: Operation, shards: int) -> Cost:
 
 
 def table_of(costs: list[Cost]) -> str:
-    """Return the table of the document."""
+    """Return the document's table."""
     lines = [
         "| operation | outcome | requests | RRU | WRU | dollars per million |",
         "|---|---|---|---:|---:|---:|",
@@ -111,13 +113,13 @@ def table_of(costs: list[Cost]) -> str:
 
 
 def committed() -> str:
-    """Return the table as the document has it."""
+    """Return the table as committed."""
     return DOCUMENT.read_text().partition(BEGIN)[2].partition(END)[0]
 
 
 def main() -> None:
     """Measure, and write the table into the document."""
-    with Engines() as engines:
+    with Emulators() as engines:
         costs = measured(
             engines.url("ministack"),
             engines.url("dynamodb-local"),

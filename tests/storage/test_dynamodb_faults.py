@@ -1,4 +1,4 @@
-"""Requests that fail: an act is done once or not at all, and its answer is right or Unavailable."""
+"""Failing requests: an operation happens once or not at all, and reports it correctly."""
 
 import socket
 import time
@@ -10,26 +10,29 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from chalicelib.domain.errors import OrderNotFound, Problem, Unavailable
+from chalicelib.domain.errors import Problem, Unavailable
+from chalicelib.domain.orders import ORDERS, OrderNotFound
+from chalicelib.domain.registry import RESOURCES
 from chalicelib.domain.storage import Storage
+from chalicelib.domain.users import USERS
 from chalicelib.storage.dynamodb.engine import DynamoDBStorage
 from tests.storage.operations import OPERATIONS, Operation, set_up
-from tests.storage.things import NOW, a_user, an_order, patch, step, user_change
-from tests.storage.wire import FAULTS, Fault, Hours, Wire, error, send
+from tests.storage.wire import FAULTS, FakeClock, Fault, Wire, error, send
+from tests.support.factories import NOW, a_user, an_order, patch, step, user_change
 
 FOREVER = 10_000
 AFTER = {"lost after", "late after", "garbled after"}
 
 
 class Table:
-    """The table as it lies there, beside storage."""
+    """The table's content, read and written without storage."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._client = boto3.client("dynamodb")
 
     def read(self) -> dict[tuple[str, str], Any]:
-        """Return all items by key, without the marks of changes, which are random."""
+        """Return all items by key, without their write tokens, which are random."""
         return {
             key: {name: value for name, value in item.items() if name != "marks"}
             for key, item in self.raw().items()
@@ -42,7 +45,7 @@ class Table:
         return {(item["PK"]["S"], item["SK"]["S"]): item for item in found["Items"]}
 
     def restore(self, items: dict[tuple[str, str], Any]) -> None:
-        """Make the table what `raw` gave."""
+        """Restore what `raw` returned."""
         present = self.raw()
         for key in present.keys() - items.keys():
             item = present[key]
@@ -53,19 +56,19 @@ class Table:
                 self._client.put_item(TableName=self._name, Item=item)
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         self._client.close()
 
 
-def outcome_of(act: Callable[[], Any]) -> Any:
-    """Return what `act` returns, or the kind of problem that it raises."""
+def outcome_of(operation: Callable[[], Any]) -> Any:
+    """Return the result of `operation`, or the type of its problem."""
     try:
-        return act()
+        return operation()
     except Problem as problem:
         return type(problem)
 
 
-# One act of each kind of request is always tried; the others when there is time.
+# One operation of each kind of request always runs; the others are slow tests.
 ALWAYS = {"create a user, with a key", "change a user", "get a user"}
 
 
@@ -80,30 +83,28 @@ ALWAYS = {"create a user, with a key", "change a user", "get a user"}
         for operation in OPERATIONS
     ],
 )
-def test_every_operation_bears_every_fault_at_every_request(
-    emulator: str, operation: Operation
-) -> None:
-    """A fault that passes is not noticed; one that stays is Unavailable, with all done or none."""
-    wire, hours, table = Wire(), Hours(), Table(emulator)
-    storage = DynamoDBStorage(emulator, client=wire, clock=hours.clock)
-    scene = set_up(storage)
-    operation.prepare(storage, scene)
+def test_every_operation_survives_every_fault(emulator: str, operation: Operation) -> None:
+    """A temporary fault goes unnoticed; a lasting one is Unavailable, with all done or nothing."""
+    wire, hours, table = Wire(), FakeClock(), Table(emulator)
+    storage = DynamoDBStorage(emulator, RESOURCES, client=wire, clock=hours.clock)
+    state = set_up(storage)
+    operation.prepare(storage, state)
     before, nothing_done = table.raw(), table.read()
 
     wire.reset()
-    expected = outcome_of(lambda: operation.act(storage, scene))
+    expected = outcome_of(lambda: operation.run(storage, state))
     all_done = table.read()
 
     for place in range(len(wire.requests)):
         for name, fault in FAULTS.items():
             table.restore(before)
             wire.reset(fault, (place,))
-            outcome = outcome_of(lambda: operation.act(storage, scene))
+            outcome = outcome_of(lambda: operation.run(storage, state))
             assert (name, outcome, table.read()) == (name, expected, all_done)
 
             table.restore(before)
             wire.reset(fault, range(place, FOREVER))
-            outcome = outcome_of(lambda: operation.act(storage, scene))
+            outcome = outcome_of(lambda: operation.run(storage, state))
             done = table.read()
             assert (name, outcome) == (name, Unavailable)
             assert done in (nothing_done, all_done)
@@ -114,12 +115,12 @@ def test_every_operation_bears_every_fault_at_every_request(
     table.close()
 
 
-def intervene(act: Callable[[], Any]) -> Fault:
-    """Let the request be carried out, then another's act, and lose the answer."""
+def intervene(operation: Callable[[], Any]) -> Fault:
+    """Run the request, then another operation, and lose the response."""
 
     def fault(request: AWSPreparedRequest) -> AWSResponse:
         send(request)
-        act()
+        operation()
         raise ConnectionClosedError(endpoint_url=request.url)
 
     return fault
@@ -127,80 +128,82 @@ def intervene(act: Callable[[], Any]) -> Fault:
 
 @pytest.mark.parametrize("others", [1, 2, 3])
 @pytest.mark.parametrize("versions", [None, frozenset({1})])
-def test_a_lost_answer_is_known_again_after_other_changes(
+def test_a_lost_response_is_recognized_after_other_changes(
     emulator: str, others: int, versions: frozenset[int] | None
 ) -> None:
-    """A change whose answer was lost is not made again, nor refused, when others came after it."""
-    wire, hours = Wire(), Hours()
-    storage = DynamoDBStorage(emulator, client=wire, clock=hours.clock)
-    other = DynamoDBStorage(emulator)
+    """A change whose response was lost is neither repeated nor refused after later changes."""
+    wire, hours = Wire(), FakeClock()
+    storage = DynamoDBStorage(emulator, RESOURCES, client=wire, clock=hours.clock)
+    other = DynamoDBStorage(emulator, RESOURCES)
     user = a_user()
-    storage.create_user(user, None, NOW)
+    storage.create(USERS, user, None, NOW)
 
     def meanwhile() -> None:
         for _ in range(others):
-            other.change_user(user.user_id, user_change(name="Another's"))
+            other.change(USERS, (user.user_id,), user_change(name="Another's"))
 
     wire.reset(intervene(meanwhile), (0,))
-    changed = storage.change_user(
-        user.user_id, user_change(name="Mine", metadata=patch(mine="1"), versions=versions)
+    changed = storage.change(
+        USERS,
+        (user.user_id,),
+        user_change(name="Mine", metadata=patch(mine="1"), versions=versions),
     )
-    assert changed == other.get_user(user.user_id)
+    assert changed == other.get(USERS, (user.user_id,))
     assert (changed.name, changed.metadata["mine"]) == ("Another's", "1")
     assert changed.version == 2 + others
     storage.close()
     other.close()
 
 
-def test_a_lost_step_is_not_illegal_when_the_order_went_on(emulator: str) -> None:
-    """A step whose answer was lost succeeds although the order has left its state since."""
-    wire, hours = Wire(), Hours()
-    storage = DynamoDBStorage(emulator, client=wire, clock=hours.clock)
-    other = DynamoDBStorage(emulator)
+def test_a_lost_transition_succeeds_after_later_ones(emulator: str) -> None:
+    """A transition whose response was lost succeeds, although the status changed since."""
+    wire, hours = Wire(), FakeClock()
+    storage = DynamoDBStorage(emulator, RESOURCES, client=wire, clock=hours.clock)
+    other = DynamoDBStorage(emulator, RESOURCES)
     user = a_user()
     order = an_order(user)
-    storage.create_user(user, None, NOW)
-    storage.create_order(order, None, NOW)
+    storage.create(USERS, user, None, NOW)
+    storage.create(ORDERS, order, None, NOW)
 
     def ship() -> None:
-        other.change_order(user.user_id, order.order_id, step("shipped", "paid"))
+        other.change(ORDERS, (user.user_id, order.order_id), step("shipped", "paid"))
 
     wire.reset(intervene(ship), (0,))
-    changed = storage.change_order(user.user_id, order.order_id, step("paid", "pending"))
+    changed = storage.change(ORDERS, (user.user_id, order.order_id), step("paid", "pending"))
     assert (changed.status, changed.version) == ("shipped", 3)
     storage.close()
     other.close()
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException"])
-def test_faults_of_ours_are_not_tried_again(emulator: str, code: str) -> None:
-    """What no second attempt can mend is raised as it is, after one request."""
-    wire, hours = Wire(), Hours()
-    storage = DynamoDBStorage(emulator, client=wire, clock=hours.clock)
+def test_permanent_errors_are_not_retried(emulator: str, code: str) -> None:
+    """An error that a retry cannot help is raised after one request."""
+    wire, hours = Wire(), FakeClock()
+    storage = DynamoDBStorage(emulator, RESOURCES, client=wire, clock=hours.clock)
     for operation in OPERATIONS[:3]:
-        scene = set_up(storage)
+        state = set_up(storage)
         wire.reset(error(400, code), range(FOREVER))
         with pytest.raises(ClientError, match=code):
-            operation.act(storage, scene)
+            operation.run(storage, state)
         assert len(wire.requests) == 1
         wire.reset()
     assert hours.pauses == []
     storage.close()
 
 
-def test_a_missing_table_is_a_fault_of_ours(emulator: str) -> None:
-    """A table that is not there is no reason to wait."""
-    storage = DynamoDBStorage(f"{emulator}-not")
+def test_a_missing_table_is_not_retried(emulator: str) -> None:
+    """A missing table is raised without waiting."""
+    storage = DynamoDBStorage(f"{emulator}-not", RESOURCES)
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         storage.check()
     storage.close()
 
 
 @pytest.mark.parametrize("budget", [1.0, 8.0, 20.0])
-def test_an_act_ends_within_its_budget(emulator: str, budget: float) -> None:
-    """Attempts are spread by pauses of random length, and none starts that could end too late."""
-    wire, hours = Wire(), Hours()
-    storage = DynamoDBStorage(emulator, client=wire, clock=hours.clock, budget=budget)
+def test_an_operation_ends_within_its_budget(emulator: str, budget: float) -> None:
+    """Retries have random pauses, and none starts that could end too late."""
+    wire, hours = Wire(), FakeClock()
+    storage = DynamoDBStorage(emulator, RESOURCES, client=wire, clock=hours.clock, budget=budget)
     wire.reset(error(400, "ThrottlingException"), range(FOREVER))
     with pytest.raises(Unavailable):
         storage.check()
@@ -212,42 +215,44 @@ def test_an_act_ends_within_its_budget(emulator: str, budget: float) -> None:
     storage.close()
 
 
-def test_a_server_that_never_answers_is_given_up(
+def test_a_server_that_never_responds_is_unavailable(
     emulator: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Silence is Unavailable before the budget is spent, by the socket's own timeouts."""
+    """Silence is Unavailable within the budget, by the socket's timeouts."""
     assert emulator
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        storage = DynamoDBStorage("users", budget=1.6)
+        storage = DynamoDBStorage("users", RESOURCES, budget=1.6)
         storage.close()
-        act = storage.check
+        operation = storage.check
         start = time.monotonic()
         with pytest.raises(Unavailable):
-            act()
+            operation()
         assert time.monotonic() - start < 2.5
         storage.close()
 
 
-def test_nobody_listening_is_unavailable(emulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refused connection is tried again, then Unavailable."""
+def test_a_refused_connection_is_unavailable(
+    emulator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refused connection is retried, then Unavailable."""
     assert emulator
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-    hours = Hours()
-    storage: Storage = DynamoDBStorage("users", clock=hours.clock)
+    hours = FakeClock()
+    storage: Storage = DynamoDBStorage("users", RESOURCES, clock=hours.clock)
     with pytest.raises(Unavailable):
-        storage.change_order("usr_1", "ord_1", step("paid", "pending"))
+        storage.change(ORDERS, ("usr_1", "ord_1"), step("paid", "pending"))
     assert len(hours.pauses) > 3
     storage.close()
 
 
-def test_an_order_deleted_meanwhile_is_honest(emulator: str) -> None:
-    """A step of an order that is gone when it is tried again is not found."""
-    storage = DynamoDBStorage(emulator)
+def test_an_order_deleted_during_a_retry_is_not_found(emulator: str) -> None:
+    """A transition of an order that is gone at the retry is not found."""
+    storage = DynamoDBStorage(emulator, RESOURCES)
     user = a_user()
-    storage.create_user(user, None, NOW)
+    storage.create(USERS, user, None, NOW)
     with pytest.raises(OrderNotFound):
-        storage.change_order(user.user_id, "ord_1", step("cancelled", "pending"))
+        storage.change(ORDERS, (user.user_id, "ord_1"), step("cancelled", "pending"))
     storage.close()

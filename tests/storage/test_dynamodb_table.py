@@ -1,4 +1,4 @@
-"""The command that makes the table."""
+"""The command that creates the table."""
 
 import re
 from collections.abc import Iterator
@@ -10,17 +10,17 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.storage.__main__ import main
-from localdev.engines import Engines, environment
+from localdev.emulators import Emulators, environment
 from tests.conftest import url_of
-from tests.served import ROOT
+from tests.support.served import ROOT
 
 NAME = "made-by-command"
 PROJECTED = {"name", "email", "status", "metadata", "created_at", "updated_at", "version"}
 
 
 @pytest.fixture
-def client(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Return a client of ministack, where the command works too; the table is not there."""
+def client(engines: Emulators, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return a client of ministack, and make the command use it; there is no table yet."""
     for name, value in environment(url_of(engines, "ministack")).items():
         monkeypatch.setenv(name, value)
     client = boto3.client("dynamodb")
@@ -31,11 +31,11 @@ def client(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     client.close()
 
 
-def test_the_table_is_made_with_what_storage_needs(
+def test_the_command_creates_the_table(
     client: Any,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The plain command makes an on-demand table with its index and expiry of records."""
+    """Without options the command creates an on-demand table with its index and TTL."""
     assert main(["create-table", NAME]) == 0
     table = client.describe_table(TableName=NAME)["Table"]
     assert table["TableStatus"] == "ACTIVE"
@@ -50,8 +50,8 @@ def test_the_table_is_made_with_what_storage_needs(
     assert NAME in capsys.readouterr().out
 
 
-def test_options_are_switched_on_and_never_off(client: Any) -> None:
-    """The command may be given again: with more options it adds them, with fewer it keeps them."""
+def test_options_are_added_and_never_removed(client: Any) -> None:
+    """The command can be repeated: more options are added, fewer change nothing."""
     main(["create-table", NAME, "--no-ttl"])
     expiry = client.describe_time_to_live(TableName=NAME)["TimeToLiveDescription"]
     assert expiry["TimeToLiveStatus"] == "DISABLED"
@@ -65,8 +65,8 @@ def test_options_are_switched_on_and_never_off(client: Any) -> None:
         client.delete_table(TableName=NAME)
 
 
-def test_a_table_of_another_shape_is_refused(client: Any) -> None:
-    """A table that is there for something else is left alone, with a sentence that says so."""
+def test_a_table_with_another_schema_is_refused(client: Any) -> None:
+    """An existing table with another schema is left unchanged, with an error message."""
     client.create_table(
         TableName=NAME,
         BillingMode="PAY_PER_REQUEST",
@@ -85,10 +85,10 @@ def test_a_table_of_another_shape_is_refused(client: Any) -> None:
         ({"ProjectionType": "KEYS_ONLY"}, False),
     ],
 )
-def test_an_index_must_hold_what_clients_read(
+def test_an_index_must_project_the_attributes_that_clients_read(
     client: Any, projection: dict[str, Any], *, fits: bool
 ) -> None:
-    """A table whose index has more serves as well; one whose index has less is refused."""
+    """An index that projects more is accepted; one that projects less is refused."""
     keys = [("PK", "HASH"), ("SK", "RANGE")]
     index_keys = [("GSI1PK", "HASH"), ("GSI1SK", "RANGE")]
     client.create_table(
@@ -111,7 +111,7 @@ def test_an_index_must_hold_what_clients_read(
 
 
 @pytest.mark.parametrize("path", [".chalice/resources.yaml", "infra/terraform/table.tf"])
-def test_the_packages_make_the_same_index(path: str) -> None:
+def test_the_templates_create_the_same_index(path: str) -> None:
     """CloudFormation and Terraform project the same attributes as the command."""
     (listed,) = re.findall(
         r"(?:NonKeyAttributes: |non_key_attributes = )\[([^\]]+)\]", (ROOT / path).read_text()
@@ -119,15 +119,15 @@ def test_the_packages_make_the_same_index(path: str) -> None:
     assert set(re.findall(r"\w+", listed)) == PROJECTED
 
 
-def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a command the usage is shown."""
+def test_a_command_is_required(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a command the usage is printed."""
     with pytest.raises(SystemExit):
         main([])
     assert "COMMAND" in capsys.readouterr().err
 
 
 def recovery(client: Any) -> str:
-    """Return the state of point-in-time recovery."""
+    """Return the status of point-in-time recovery."""
     backups = client.describe_continuous_backups(TableName=NAME)["ContinuousBackupsDescription"]
     status: str = backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"]
     return status

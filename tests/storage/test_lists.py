@@ -1,4 +1,4 @@
-"""Lists: pages in both directions, bounds, filters, and rows that come and go meanwhile."""
+"""Lists: pages in both directions, bounds, filters, and concurrent changes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.errors import UserNotFound
-from chalicelib.domain.model import Order, User
-from chalicelib.domain.storage import Page, Query, Storage, UserQuery
-from tests.storage.things import NOW, a_user, an_order, order_id, step, user_change, user_id
+from chalicelib.domain.orders import ORDERS, Order
+from chalicelib.domain.storage import Page, Query, Storage
+from chalicelib.domain.users import USERS, User, UserNotFound
+from tests.support.factories import NOW, a_user, an_order, order_id, step, user_change, user_id
 
 MOST_PAGES = 60
 
@@ -17,28 +17,28 @@ ListOf = Callable[[Query], Page[Any]]
 
 
 def some_users(storage: Storage, count: int, **members: object) -> list[User]:
-    """Create users, the oldest first."""
+    """Create users, oldest first."""
     users = [a_user(**members) for _ in range(count)]
     for user in users:
-        storage.create_user(user, None, NOW)
+        storage.create(USERS, user, None, NOW)
     return users
 
 
 def some_orders(storage: Storage, user: User, count: int) -> list[Order]:
-    """Create orders of the user, the oldest first."""
+    """Create orders of the user, oldest first."""
     orders = [an_order(user) for _ in range(count)]
     for order in orders:
-        storage.create_order(order, None, NOW)
+        storage.create(ORDERS, order, None, NOW)
     return orders
 
 
 def pages_of(read: ListOf, query: Query) -> list[list[Any]]:
-    """Return the pages from the first to the last."""
+    """Return all pages in order."""
     pages: list[list[Any]] = []
     while len(pages) < MOST_PAGES:
         page = read(query)
-        pages.append(page.things)
-        assert len(page.things) <= query.limit
+        pages.append(page.items)
+        assert len(page.items) <= query.limit
         if page.position is None:
             return pages
         query = replace(query, after=page.position)
@@ -46,68 +46,36 @@ def pages_of(read: ListOf, query: Query) -> list[list[Any]]:
 
 
 def all_of(read: ListOf, query: Query) -> list[Any]:
-    """Return the things of all pages."""
-    return [thing for page in pages_of(read, query) for thing in page]
+    """Return the items of all pages."""
+    return [item for page in pages_of(read, query) for item in page]
 
 
 def orders_of(storage: Storage, user: User) -> ListOf:
-    """Return the list of the user's orders."""
-    return lambda query: storage.list_orders(user.user_id, query)
+    """Return a function that lists the user's orders."""
+    return lambda query: storage.list(ORDERS, (user.user_id,), query)
 
 
 def users_of(storage: Storage) -> ListOf:
-    """Return the list of users."""
-    return lambda query: storage.list_users(UserQuery(**as_members(query)))
+    """Return a function that lists users."""
+    return lambda query: storage.list(USERS, (), Query(**as_members(query)))
 
 
 def as_members(query: Query) -> dict[str, Any]:
-    """Return the query's members."""
+    """Return the query's fields."""
     return {name: getattr(query, name) for name in query.__struct_fields__}
 
 
 def test_an_empty_list_of_users_is_one_empty_page(storage: Storage) -> None:
-    """Where there are no users, the first page is empty and the last."""
-    assert storage.list_users(UserQuery(limit=20)) == Page([], None)
-
-
-@pytest.mark.parametrize("limit", [1, 3, 7, 8, 100])
-@pytest.mark.parametrize("ascending", [False, True])
-def test_users_are_listed_once_each_in_order(
-    storage: Storage,
-    limit: int,
-    ascending: bool,  # noqa: FBT001 - a parameter of the case
-) -> None:
-    """Every page but the last is full; together they are all users, newest or oldest first."""
-    users = some_users(storage, 7)
-    pages = pages_of(users_of(storage), Query(limit=limit, ascending=ascending))
-    assert [user for page in pages for user in page] == (users if ascending else users[::-1])
-    assert len(pages) == -(-7 // limit)
+    """Without users, the first page is empty and the last."""
+    assert storage.list(USERS, (), Query(limit=20)) == Page([], None)
 
 
 @pytest.mark.parametrize("ascending", [False, True])
-def test_orders_are_listed_once_each_in_order(
+def test_bounds_limit_a_list(
     storage: Storage,
     ascending: bool,  # noqa: FBT001 - a parameter of the case
 ) -> None:
-    """A user's orders come on full pages, newest or oldest first, and no other user's."""
-    user, other = some_users(storage, 2)
-    orders = some_orders(storage, user, 6)
-    some_orders(storage, other, 2)
-    for limit in (1, 2, 3, 4, 6, 7):
-        query = Query(limit=limit, ascending=ascending)
-        pages = pages_of(orders_of(storage, user), query)
-        assert [order for page in pages for order in page] == (
-            orders if ascending else orders[::-1]
-        )
-        assert len(pages) == -(-6 // limit)
-
-
-@pytest.mark.parametrize("ascending", [False, True])
-def test_bounds_cut_a_list(
-    storage: Storage,
-    ascending: bool,  # noqa: FBT001 - a parameter of the case
-) -> None:
-    """The lower bound is included, the upper one is not; neither needs to exist."""
+    """The lower bound is inclusive, the upper one exclusive; neither must exist."""
     users = some_users(storage, 6)
     ids = [user.user_id for user in users]
     cases = [
@@ -128,11 +96,11 @@ def test_bounds_cut_a_list(
 
 
 @pytest.mark.parametrize("ascending", [False, True])
-def test_bounds_cut_a_list_of_orders(
+def test_bounds_limit_a_list_of_orders(
     storage: Storage,
     ascending: bool,  # noqa: FBT001 - a parameter of the case
 ) -> None:
-    """Bounds hold for orders, and an empty part of a list is no missing user."""
+    """Bounds apply to orders; an empty range does not mean a missing user."""
     (user,) = some_users(storage, 1)
     orders = some_orders(storage, user, 5)
     ids = [order.order_id for order in orders]
@@ -150,18 +118,18 @@ def test_bounds_cut_a_list_of_orders(
         assert found == (expected if ascending else expected[::-1])
 
 
-def test_a_position_needs_not_exist(storage: Storage) -> None:
-    """A page goes on beyond a position whose user was deleted, or outside of the bounds."""
+def test_a_position_need_not_exist(storage: Storage) -> None:
+    """A page continues after a position whose user was deleted, or that is out of bounds."""
     users = some_users(storage, 4)
-    storage.delete_user(users[2].user_id, None, NOW)
+    storage.delete(USERS, (users[2].user_id,), None, NOW)
     gone = users[2].user_id
-    assert storage.list_users(UserQuery(limit=5, after=gone)).things == users[1::-1]
-    newer = UserQuery(limit=5, after=gone, ascending=True)
-    assert storage.list_users(newer).things == users[3:]
-    outside = UserQuery(limit=5, after=user_id(), to_id=users[1].user_id)
-    assert storage.list_users(outside).things == users[:1]
-    outside = UserQuery(limit=5, after=users[0].user_id, from_id=gone, ascending=True)
-    assert storage.list_users(outside).things == users[3:]
+    assert storage.list(USERS, (), Query(limit=5, after=gone)).items == users[1::-1]
+    newer = Query(limit=5, after=gone, ascending=True)
+    assert storage.list(USERS, (), newer).items == users[3:]
+    outside = Query(limit=5, after=user_id(), to_id=users[1].user_id)
+    assert storage.list(USERS, (), outside).items == users[:1]
+    outside = Query(limit=5, after=users[0].user_id, from_id=gone, ascending=True)
+    assert storage.list(USERS, (), outside).items == users[3:]
 
 
 @pytest.mark.parametrize("ascending", [False, True])
@@ -169,12 +137,13 @@ def test_a_filter_by_status_fills_its_pages(
     storage: Storage,
     ascending: bool,  # noqa: FBT001 - a parameter of the case
 ) -> None:
-    """Rows that a filter drops leave no gaps: each page but the last is full."""
+    """Filtered rows leave no gaps: each page but the last is full."""
     users = some_users(storage, 24)
     suspended = [
-        storage.change_user(user.user_id, user_change(status="suspended")) for user in users[::5]
+        storage.change(USERS, (user.user_id,), user_change(status="suspended"))
+        for user in users[::5]
     ]
-    query = Query(limit=2, ascending=ascending, status="suspended")
+    query = Query(limit=2, ascending=ascending, filters={"status": "suspended"})
     pages = pages_of(users_of(storage), query)
     assert [user for page in pages for user in page] == (
         suspended if ascending else suspended[::-1]
@@ -183,84 +152,90 @@ def test_a_filter_by_status_fills_its_pages(
 
 
 def test_orders_can_be_filtered_by_status(storage: Storage) -> None:
-    """Only orders in the state are listed; none is an empty page, not a missing user."""
+    """Only orders with the status are listed; an empty page does not mean a missing user."""
     (user,) = some_users(storage, 1)
     orders = some_orders(storage, user, 9)
     paid = [
-        storage.change_order(user.user_id, order.order_id, step("paid", "pending"))
+        storage.change(ORDERS, (user.user_id, order.order_id), step("paid", "pending"))
         for order in orders[::4]
     ]
-    assert all_of(orders_of(storage, user), Query(limit=2, status="paid")) == paid[::-1]
-    shipped = storage.list_orders(user.user_id, Query(limit=2, status="shipped"))
+    assert (
+        all_of(orders_of(storage, user), Query(limit=2, filters={"status": "paid"})) == paid[::-1]
+    )
+    shipped = storage.list(ORDERS, (user.user_id,), Query(limit=2, filters={"status": "shipped"}))
     assert shipped == Page([], None)
 
 
 def test_a_user_is_found_by_its_email(storage: Storage) -> None:
-    """The filter by e-mail finds one user whatever the case, within the other filters."""
+    """The filter finds one user by e-mail in any case, combined with other filters."""
     user, other = some_users(storage, 2)
     for email in (user.email, user.email.upper()):
-        assert storage.list_users(UserQuery(limit=1, email=email)) == Page([user], None)
-    assert storage.list_users(UserQuery(limit=1, email="nobody@example.com")) == Page([], None)
+        assert storage.list(USERS, (), Query(limit=1, filters={"email": email})) == Page(
+            [user], None
+        )
+    assert storage.list(USERS, (), Query(limit=1, filters={"email": "nobody@example.com"})) == Page(
+        [], None
+    )
     empty = [
-        UserQuery(limit=1, email=user.email, status="suspended"),
-        UserQuery(limit=1, email=user.email, from_id=other.user_id),
-        UserQuery(limit=1, email=user.email, to_id=user.user_id),
-        UserQuery(limit=1, email=user.email, after=user.user_id),
+        Query(limit=1, filters={"email": user.email, "status": "suspended"}),
+        Query(limit=1, from_id=other.user_id, filters={"email": user.email}),
+        Query(limit=1, to_id=user.user_id, filters={"email": user.email}),
+        Query(limit=1, after=user.user_id, filters={"email": user.email}),
     ]
     for query in empty:
-        assert storage.list_users(query) == Page([], None)
-    storage.change_user(user.user_id, user_change(email="new@example.com"))
-    assert storage.list_users(UserQuery(limit=1, email=user.email)) == Page([], None)
+        assert storage.list(USERS, (), query) == Page([], None)
+    storage.change(USERS, (user.user_id,), user_change(email="new@example.com"))
+    assert storage.list(USERS, (), Query(limit=1, filters={"email": user.email})) == Page([], None)
 
 
-def test_orders_of_nobody_are_not_found(storage: Storage) -> None:
-    """A list of orders needs a user, or orders that were left of one; whatever the query."""
+def test_orders_of_a_missing_user_are_not_found(storage: Storage) -> None:
+    """A list of orders needs a user or remaining orders, whatever the query."""
     for query in (
         Query(limit=5),
         Query(limit=5, ascending=True),
-        Query(limit=5, status="paid"),
+        Query(limit=5, filters={"status": "paid"}),
         Query(limit=5, from_id=order_id()),
         Query(limit=5, to_id=order_id()),
         Query(limit=5, after=order_id(), ascending=True),
         Query(limit=5, from_id=order_id(), to_id="ord_0"),
     ):
         with pytest.raises(UserNotFound):
-            storage.list_orders(user_id(), query)
+            storage.list(ORDERS, (user_id(),), query)
 
 
 def test_a_user_without_orders_has_an_empty_list(storage: Storage) -> None:
-    """A user that never ordered has one empty page, whatever the query."""
+    """A user without orders has one empty page, whatever the query."""
     (user,) = some_users(storage, 1)
     for query in (
         Query(limit=1),
         Query(limit=1, ascending=True),
-        Query(limit=1, status="paid"),
+        Query(limit=1, filters={"status": "paid"}),
         Query(limit=1, from_id=order_id()),
         Query(limit=1, to_id=order_id()),
         Query(limit=1, from_id=order_id(), to_id="ord_0"),
     ):
-        assert storage.list_orders(user.user_id, query) == Page([], None)
+        assert storage.list(ORDERS, (user.user_id,), query) == Page([], None)
 
 
 def test_orders_of_a_deleted_user_are_listed(storage: Storage) -> None:
-    """Orders that outlive their user are listed, and an empty part of them is no missing user."""
+    """Orders of a deleted user are listed; an empty range does not mean a missing user."""
     (user,) = some_users(storage, 1)
     orders = some_orders(storage, user, 3)
     closed = [
-        storage.change_order(user.user_id, order.order_id, step("cancelled", "pending"))
+        storage.change(ORDERS, (user.user_id, order.order_id), step("cancelled", "pending"))
         for order in orders
     ]
-    storage.delete_user(user.user_id, None, NOW)
+    storage.delete(USERS, (user.user_id,), None, NOW)
     for ascending in (False, True):
         query = Query(limit=2, ascending=ascending)
         found = all_of(orders_of(storage, user), query)
         assert found == (closed if ascending else closed[::-1])
     for query in (
-        Query(limit=2, status="paid"),
+        Query(limit=2, filters={"status": "paid"}),
         Query(limit=2, from_id=order_id()),
         Query(limit=2, to_id="ord_0"),
     ):
-        assert storage.list_orders(user.user_id, query) == Page([], None)
+        assert storage.list(ORDERS, (user.user_id,), query) == Page([], None)
 
 
 @pytest.mark.parametrize("ascending", [False, True])
@@ -268,18 +243,18 @@ def test_no_row_is_skipped_or_shown_twice(
     storage: Storage,
     ascending: bool,  # noqa: FBT001 - a parameter of the case
 ) -> None:
-    """Users that stay are listed once each while others are created and deleted between pages."""
+    """Users that stay are listed once each, while others are created and deleted."""
     users = some_users(storage, 12)
     stay = users[::2]
-    query = UserQuery(limit=2, ascending=ascending)
+    query = Query(limit=2, ascending=ascending)
     seen: list[User] = []
     for leaver in [*users[1::2], None, None, None, None, None]:
-        page = storage.list_users(query)
-        seen += page.things
+        page = storage.list(USERS, (), query)
+        seen += page.items
         if page.position is None:
             break
         if leaver is not None:
-            storage.delete_user(leaver.user_id, None, NOW)
+            storage.delete(USERS, (leaver.user_id,), None, NOW)
         some_users(storage, 1)
         query = replace(query, after=page.position)
     listed = [user for user in seen if user in stay]

@@ -1,4 +1,4 @@
-"""What only PostgreSQL has: migrations, retries, timeouts, and connections that end."""
+"""PostgreSQL only: migrations, retries, timeouts, and lost connections."""
 
 import time
 from collections.abc import Iterator
@@ -13,26 +13,29 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, create_engine, text
 
 from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.registry import RESOURCES
 from chalicelib.domain.storage import Storage
+from chalicelib.domain.users import USERS
 from chalicelib.storage.factory import open_storage
-from chalicelib.storage.sql.schema import METADATA
-from localdev.engines import Engines
+from chalicelib.storage.sql.schema import Schema
+from localdev.emulators import Emulators
 from tests.conftest import url_of
-from tests.storage.things import a_user, user_change
+from tests.support.factories import a_user, user_change
 
 ROOT = Path(__file__).parents[2]
+METADATA = Schema(RESOURCES).metadata
 
 
 def alembic(url: str) -> Config:
-    """Return the project's own configuration of Alembic, for the database at `url`."""
+    """Return the project's Alembic configuration for the database at `url`."""
     config = Config(ROOT / "alembic.ini")
     config.set_main_option("sqlalchemy.url", url)
     return config
 
 
 @pytest.fixture
-def database(engines: Engines) -> Iterator[Engine]:
-    """Return a database that is migrated from nothing."""
+def database(engines: Emulators) -> Iterator[Engine]:
+    """Return a newly migrated database."""
     url = url_of(engines, "postgresql")
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
@@ -46,35 +49,35 @@ def database(engines: Engines) -> Iterator[Engine]:
 @pytest.fixture
 def storage(database: Engine) -> Iterator[Storage]:
     """Return storage in the migrated database."""
-    opened = open_storage(database.url.render_as_string(hide_password=False))
+    opened = open_storage(database.url.render_as_string(hide_password=False), RESOURCES)
     yield opened
     opened.close()
 
 
-def test_the_migrations_make_what_storage_expects(database: Engine) -> None:
-    """Migrated from nothing, the database has the tables, columns and indexes of the schema."""
+def test_the_migrations_create_the_schema(database: Engine) -> None:
+    """A migrated database has the tables, columns and indexes of the schema."""
     with database.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
 
 
 def test_the_migrations_can_be_undone(database: Engine) -> None:
-    """Downgraded to nothing, no table of ours is left."""
+    """After a full downgrade, none of the tables is left."""
     command.downgrade(alembic(str(database.url)), "base")
     with database.connect() as connection:
         assert not set(database.dialect.get_table_names(connection)) & set(METADATA.tables)
 
 
-def test_a_connection_that_ended_is_replaced(database: Engine, storage: Storage) -> None:
-    """An act after the server has closed the kept connection is carried out."""
+def test_a_lost_connection_is_replaced(database: Engine, storage: Storage) -> None:
+    """An operation succeeds after the server has closed the pooled connection."""
     user = a_user()
-    storage.create_user(user, None, 0)
+    storage.create(USERS, user, None, 0)
     with database.connect() as connection:
         end_others(connection)
-    assert storage.get_user(user.user_id) == user
+    assert storage.get(USERS, (user.user_id,)) == user
 
 
 def end_others(connection: Connection) -> None:
-    """End all other connections, as a failover does."""
+    """Terminate all other connections, as a failover does."""
     connection.execute(
         text(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -84,10 +87,8 @@ def end_others(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("state", ["40001", "40P01"])
-def test_what_is_worth_trying_again_is_tried_again(
-    database: Engine, storage: Storage, state: str
-) -> None:
-    """A serialization failure and a deadlock are tried again, and the act happens once."""
+def test_transient_errors_are_retried(database: Engine, storage: Storage, state: str) -> None:
+    """A serialization failure and a deadlock are retried, and the operation happens once."""
     with database.connect() as connection:
         connection.execute(text("CREATE SEQUENCE attempts"))
         connection.exec_driver_sql(
@@ -101,35 +102,35 @@ def test_what_is_worth_trying_again_is_tried_again(
             " FOR EACH ROW EXECUTE FUNCTION fail_twice()"
         )
     user = a_user()
-    assert storage.create_user(user, None, 0) is None
-    assert storage.get_user(user.user_id) == user
+    assert storage.create(USERS, user, None, 0) is None
+    assert storage.get(USERS, (user.user_id,)) == user
 
 
 @pytest.mark.slow
-def test_a_lock_that_stays_is_waited_for_in_bounds(database: Engine, storage: Storage) -> None:
-    """An act whose row is locked for longer than the timeout ends as Unavailable, unwritten."""
+def test_waiting_for_a_lock_is_bounded(database: Engine, storage: Storage) -> None:
+    """An operation whose row is locked beyond the timeout is Unavailable, and writes nothing."""
     user = a_user()
-    storage.create_user(user, None, 0)
+    storage.create(USERS, user, None, 0)
     blocking = database.execution_options(isolation_level="READ COMMITTED")
     with blocking.begin() as connection:
         connection.execute(text("SELECT 1 FROM users FOR UPDATE"))
         with pytest.raises(Unavailable):
-            storage.change_user(user.user_id, user_change(name="Late"))
-    assert storage.get_user(user.user_id) == user
+            storage.change(USERS, (user.user_id,), user_change(name="Late"))
+    assert storage.get(USERS, (user.user_id,)) == user
 
 
-def test_a_server_that_is_not_there_is_unavailable() -> None:
-    """Nothing listening is Unavailable, for checks and acts."""
-    storage = open_storage("postgresql+psycopg://app@127.0.0.1:1/nothing")
+def test_an_unreachable_server_is_unavailable() -> None:
+    """If nothing listens, checks and operations raise Unavailable."""
+    storage = open_storage("postgresql+psycopg://app@127.0.0.1:1/nothing", RESOURCES)
     with pytest.raises(Unavailable):
         storage.check()
     with pytest.raises(Unavailable):
-        storage.get_user("usr_1")
+        storage.get(USERS, ("usr_1",))
     storage.close()
 
 
 def test_one_connection_is_kept(database: Engine, storage: Storage) -> None:
-    """After a burst of threads one connection stays open, as a Lambda function needs."""
+    """After a burst of threads one connection stays open, which is all a Lambda function needs."""
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(lambda _: storage.check(), range(50)))
     others = text(
@@ -137,7 +138,7 @@ def test_one_connection_is_kept(database: Engine, storage: Storage) -> None:
         " WHERE pid <> pg_backend_pid() AND datname = current_database()"
     )
     with database.connect() as connection:
-        # The server takes a moment to notice that a connection was closed.
+        # The server notices a closed connection after a moment.
         for _ in range(100):
             if connection.execute(others).scalar_one() == 1:
                 break

@@ -1,10 +1,11 @@
-"""Between storage and the emulator: see what is sent, and let requests fail."""
+"""Between storage and the emulator: records requests, and makes them fail."""
 
 import json
 from collections.abc import Callable
 from typing import Any
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
@@ -16,10 +17,10 @@ Fault = Callable[[AWSPreparedRequest], AWSResponse]
 
 
 class Wire:
-    """A maker of clients whose requests are noted, and answered by `fault` where that is due.
+    """Makes clients whose requests are recorded, and can be given to `fault`.
 
-    `capacity` has the units that each request consumed, by its number; those that were refused are
-    not in it, since neither DynamoDB nor the emulator tells. `fault` is due for the requests
+    `capacity` has the units that each request consumed, by its number. Refused requests are
+    missing, since neither DynamoDB nor the emulator reports them. `fault` handles the requests
     numbered in `due`, counted from 0 since the last `reset`.
     """
 
@@ -38,7 +39,7 @@ class Wire:
         return client
 
     def reset(self, fault: Fault | None = None, due: range | tuple[int, ...] = ()) -> None:
-        """Forget what was sent, and let `fault` answer the requests that are due from now on."""
+        """Forget the recorded requests, and let `fault` handle those that are due from now on."""
         self.requests.clear()
         self.capacity.clear()
         self.fault, self.due = fault, due
@@ -49,7 +50,7 @@ class Wire:
     def _around(self, send: Send) -> Send:
         def send_or_fail(request: AWSPreparedRequest) -> AWSResponse:
             number = len(self.requests)
-            self.requests.append((operation_of(request), json.loads(request.body)))
+            self.requests.append((operation_of(request), body_of(request)))
             return (self.fault if self.fault is not None and number in self.due else send)(request)
 
         return send_or_fail
@@ -62,8 +63,8 @@ class Wire:
             self.capacity[len(self.requests) - 1] = units
 
 
-class Hours:
-    """A clock that only pauses move on, so that hours pass in no time."""
+class FakeClock:
+    """A clock that advances only by pauses, so that hours pass at once."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -76,13 +77,21 @@ class Hours:
 
 
 def operation_of(request: AWSPreparedRequest) -> str:
-    """Return the name of the operation that is asked for."""
-    target: str = request.headers["X-Amz-Target"].decode()
-    return target.partition(".")[2]
+    """Return the name of the requested operation."""
+    target = request.headers["X-Amz-Target"]
+    assert isinstance(target, bytes)
+    return target.decode().partition(".")[2]
+
+
+def body_of(request: AWSPreparedRequest) -> dict[str, Any]:
+    """Return the parsed body of the request."""
+    assert isinstance(request.body, bytes)
+    parsed: dict[str, Any] = json.loads(request.body)
+    return parsed
 
 
 class _Raw:
-    """The body of an answer, as botocore reads it."""
+    """The body of a response, as botocore reads it."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -91,32 +100,31 @@ class _Raw:
         return [self._body]
 
 
-def answer(request: AWSPreparedRequest, status: int, body: bytes, **headers: str) -> AWSResponse:
-    """Return an answer that no server sent."""
-    return AWSResponse(request.url, status, headers, _Raw(body))
+def response(request: AWSPreparedRequest, status: int, body: bytes, **headers: str) -> AWSResponse:
+    """Return a response that no server sent."""
+    fields = HTTPHeaders.from_dict(headers)
+    return AWSResponse(request.url, status, fields, _Raw(body))
 
 
 def error(status: int, code: str, **members: object) -> Fault:
-    """Answer with an error of DynamoDB's."""
+    """Respond with an error of DynamoDB's."""
     kind = f"com.amazonaws.dynamodb.v20120810#{code}"
     body = json.dumps({"__type": kind, "message": "no", **members}).encode()
-    return lambda request: answer(request, status, body)
+    return lambda request: response(request, status, body)
 
 
 def conflict(request: AWSPreparedRequest) -> AWSResponse:
-    """Answer that a transaction is under way on the same item."""
+    """Respond that another transaction on the same item is in progress."""
     if operation_of(request) != "TransactWriteItems":
         return error(400, "TransactionConflictException")(request)
-    reasons: list[dict[str, str]] = [
-        {"Code": "None"} for _ in json.loads(request.body)["TransactItems"]
-    ]
+    reasons: list[dict[str, str]] = [{"Code": "None"} for _ in body_of(request)["TransactItems"]]
     reasons[-1] = {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"}
     return error(400, "TransactionCanceledException", CancellationReasons=reasons)(request)
 
 
-def page_of_a_proxy(request: AWSPreparedRequest) -> AWSResponse:
-    """Answer with something that is not from DynamoDB."""
-    return answer(request, 503, b"<html>Service Unavailable</html>")
+def proxy_error_page(request: AWSPreparedRequest) -> AWSResponse:
+    """Respond with something that is not from DynamoDB."""
+    return response(request, 503, b"<html>Service Unavailable</html>")
 
 
 def reset_before(request: AWSPreparedRequest) -> AWSResponse:
@@ -130,21 +138,21 @@ def no_connection(request: AWSPreparedRequest) -> AWSResponse:
 
 
 def lost_after(request: AWSPreparedRequest) -> AWSResponse:
-    """Let the request be carried out, and lose the connection before its answer arrives."""
+    """Run the request, and lose the connection before the response arrives."""
     send(request)
     raise ConnectionClosedError(endpoint_url=request.url)
 
 
 def late_after(request: AWSPreparedRequest) -> AWSResponse:
-    """Let the request be carried out, and its answer come too late."""
+    """Run the request, and let its response time out."""
     send(request)
     raise ReadTimeoutError(endpoint_url=request.url)
 
 
 def garbled_after(request: AWSPreparedRequest) -> AWSResponse:
-    """Let the request be carried out, and half of its answer arrive."""
+    """Run the request, and truncate its response."""
     whole = send(request)
-    return answer(
+    return response(
         request,
         whole.status_code,
         whole.content[: len(whole.content) // 2],
@@ -153,7 +161,7 @@ def garbled_after(request: AWSPreparedRequest) -> AWSResponse:
 
 
 def send(request: AWSPreparedRequest) -> AWSResponse:
-    """Send the request for real."""
+    """Send the request to the server."""
     session = URLLib3Session()
     try:
         return session.send(request)
@@ -166,7 +174,7 @@ FAULTS: dict[str, Fault] = {
     "out of capacity": error(400, "ProvisionedThroughputExceededException"),
     "over the account's limit": error(400, "RequestLimitExceeded"),
     "internal error": error(500, "InternalServerError"),
-    "page of a proxy": page_of_a_proxy,
+    "page of a proxy": proxy_error_page,
     "reset before": reset_before,
     "no connection": no_connection,
     "lost after": lost_after,

@@ -1,21 +1,15 @@
-"""The caller, its way through API Gateway, the table of permissions and the settings."""
+"""The caller, its way through API Gateway, the permission table and the settings."""
 
 import subprocess
 import sys
 
 import pytest
 
-from chalicelib.domain.errors import Forbidden, Unauthenticated, UserNotFound
-from chalicelib.security.permissions import (
-    IAM_CALLER,
-    LEEWAY_SECONDS,
-    PERMISSIONS,
-    Admits,
-    Caller,
-    admit,
-    caller_of,
-    context_of,
-)
+from chalicelib.domain.caller import IAM_CALLER, Caller
+from chalicelib.domain.errors import Forbidden, Unauthenticated
+from chalicelib.domain.users import UserNotFound
+from chalicelib.security.authorizer_context import LEEWAY_SECONDS, caller_from_context, context_for
+from chalicelib.security.permissions import PERMISSIONS, Access, authorize
 from chalicelib.settings import Settings, SettingsError
 
 NOW = 1_790_000_000.0
@@ -27,51 +21,51 @@ GOOD = {
 
 
 def through_gateway(caller: Caller) -> dict[str, str]:
-    """Return what the app is given of a caller: API Gateway adds the policy's principal."""
-    return {**context_of(caller), "principalId": caller.subject}
+    """Return what the app receives of a caller: API Gateway adds the policy's principal."""
+    return {**context_for(caller), "principalId": caller.subject}
 
 
 @pytest.mark.parametrize("is_admin", [True, False])
 @pytest.mark.parametrize("expires_at", [None, int(NOW) + 60])
 def test_a_caller_survives_the_gateway(*, is_admin: bool, expires_at: int | None) -> None:
-    """What the authorizer hands on is the caller that the app sees."""
+    """The authorizer's context becomes the same caller in the app."""
     caller = Caller("auth0|somebody", is_admin, expires_at)
 
-    assert caller_of(through_gateway(caller), lambda: NOW) == caller
+    assert caller_from_context(through_gateway(caller), lambda: NOW) == caller
 
 
-def test_the_context_holds_strings_and_no_principal() -> None:
-    """API Gateway makes strings of all values, and names the principal itself."""
-    context = context_of(Caller("somebody", is_admin=True, expires_at=5))
+def test_the_context_has_strings_and_no_principal() -> None:
+    """API Gateway converts all values to strings, and adds the principal itself."""
+    context = context_for(Caller("somebody", is_admin=True, expires_at=5))
 
     assert context == {"admin": "true", "expires_at": "5"}
 
 
 @pytest.mark.parametrize("context", [None, {}, {"admin": "true"}, {"principalId": ""}])
-def test_a_context_without_a_principal_names_nobody(context: dict[str, str] | None) -> None:
-    """Without a principal there is no caller, whatever else the context says."""
-    assert caller_of(context) is None
+def test_a_context_without_a_principal_has_no_caller(context: dict[str, str] | None) -> None:
+    """Without a principal there is no caller, whatever else the context has."""
+    assert caller_from_context(context) is None
 
 
 @pytest.mark.parametrize("admin", ["false", "True", "1", "", None, True])
-def test_only_the_word_true_makes_an_administrator(admin: object) -> None:
-    """Anything but the string that the authorizer writes grants nothing."""
-    caller = caller_of({"principalId": "somebody", "admin": admin})
+def test_only_the_string_true_makes_an_administrator(admin: object) -> None:
+    """Any value but the authorizer's own grants nothing."""
+    caller = caller_from_context({"principalId": "somebody", "admin": admin})
 
     assert caller is not None
     assert not caller.is_admin
 
 
-def test_a_policy_kept_by_the_gateway_ends_with_its_token() -> None:
-    """A token that expired after its policy was cached names nobody any more."""
+def test_a_cached_policy_ends_with_its_token() -> None:
+    """A token that expired after its policy was cached has no caller."""
     context = through_gateway(Caller("somebody", is_admin=False, expires_at=int(NOW)))
 
-    assert caller_of(context, lambda: NOW + LEEWAY_SECONDS - 1) is not None
-    assert caller_of(context, lambda: NOW + LEEWAY_SECONDS) is None
+    assert caller_from_context(context, lambda: NOW + LEEWAY_SECONDS - 1) is not None
+    assert caller_from_context(context, lambda: NOW + LEEWAY_SECONDS) is None
 
 
 def test_iam_callers_have_a_name_that_no_token_can_have() -> None:
-    """The administrator by IAM cannot be imitated by a subject: it begins with a space."""
+    """The IAM administrator's name begins with a space, which no subject can."""
     assert IAM_CALLER.is_admin
     assert IAM_CALLER.subject.startswith(" ")
 
@@ -81,36 +75,36 @@ ADMINISTRATOR = Caller("boss", is_admin=True)
 
 
 @pytest.mark.parametrize(
-    ("admits", "caller", "user_id", "refusal"),
+    ("access", "caller", "owner", "refusal"),
     [
-        (Admits.EVERYBODY, None, None, None),
-        (Admits.EVERYBODY, USER, "usr_2", None),
-        (Admits.SELF, None, "usr_1", Unauthenticated),
-        (Admits.SELF, USER, "usr_1", None),
-        (Admits.SELF, USER, "usr_2", UserNotFound),
-        (Admits.SELF, USER, "USR_1", UserNotFound),
-        (Admits.SELF, USER, "", UserNotFound),
-        (Admits.SELF, USER, None, UserNotFound),
-        (Admits.SELF, ADMINISTRATOR, "usr_1", None),
-        (Admits.ADMINISTRATORS, None, None, Unauthenticated),
-        (Admits.ADMINISTRATORS, USER, "usr_1", Forbidden),
-        (Admits.ADMINISTRATORS, ADMINISTRATOR, None, None),
+        (Access.PUBLIC, None, None, None),
+        (Access.PUBLIC, USER, "usr_2", None),
+        (Access.OWNER, None, "usr_1", Unauthenticated),
+        (Access.OWNER, USER, "usr_1", None),
+        (Access.OWNER, USER, "usr_2", UserNotFound),
+        (Access.OWNER, USER, "USR_1", UserNotFound),
+        (Access.OWNER, USER, "", UserNotFound),
+        (Access.OWNER, USER, None, UserNotFound),
+        (Access.OWNER, ADMINISTRATOR, "usr_1", None),
+        (Access.ADMINISTRATORS, None, None, Unauthenticated),
+        (Access.ADMINISTRATORS, USER, "usr_1", Forbidden),
+        (Access.ADMINISTRATORS, ADMINISTRATOR, None, None),
     ],
 )
-def test_admission(
-    admits: Admits, caller: Caller | None, user_id: str | None, refusal: type[Exception] | None
+def test_access(
+    access: Access, caller: Caller | None, owner: str | None, refusal: type[Exception] | None
 ) -> None:
-    """Each kind of route admits whom the contract names, and refuses others as it says."""
+    """Each kind of access allows and refuses callers as documented."""
     if refusal is None:
-        admit(admits, caller, user_id)
+        authorize(access, caller, owner, UserNotFound)
     else:
         with pytest.raises(refusal):
-            admit(admits, caller, user_id)
+            authorize(access, caller, owner, UserNotFound)
 
 
-def test_every_way_of_admission_is_used_by_the_table() -> None:
-    """The table of permissions and the kinds of admission belong together."""
-    assert set(PERMISSIONS.values()) == set(Admits)
+def test_the_permission_table_uses_every_kind_of_access() -> None:
+    """The permission table and the kinds of access match."""
+    assert set(PERMISSIONS.values()) == set(Access)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +124,7 @@ def test_every_way_of_admission_is_used_by_the_table() -> None:
     ],
 )
 def test_settings_that_cannot_check_tokens(changes: dict[str, str], words: list[str]) -> None:
-    """Missing or contradicting settings are told in one sentence that names each of them."""
+    """Missing or conflicting settings are named in one sentence."""
     with pytest.raises(SettingsError) as caught:
         Settings({**GOOD, **changes}).check_authentication()
 
@@ -140,8 +134,8 @@ def test_settings_that_cannot_check_tokens(changes: dict[str, str], words: list[
     assert "\n" not in sentence
 
 
-def test_settings_without_anything_name_all_that_is_due() -> None:
-    """One attempt is enough to learn of every missing setting."""
+def test_all_missing_settings_are_named_at_once() -> None:
+    """One error names every missing setting."""
     with pytest.raises(SettingsError) as caught:
         Settings({}).check_authentication()
 
@@ -163,7 +157,7 @@ def test_settings_without_anything_name_all_that_is_due() -> None:
     ],
 )
 def test_settings_that_can_check_tokens(changes: dict[str, str]) -> None:
-    """A key set over TLS, on this machine, or a shared secret will do; none is read yet."""
+    """A key set over TLS, one on this machine, or a shared secret is enough; none is read yet."""
     Settings({**GOOD, **changes}).check_authentication()
 
 
@@ -175,23 +169,24 @@ def test_settings_that_can_check_tokens(changes: dict[str, str]) -> None:
         ("", "AUTH_SECRET_PARAMETER"),
     ],
 )
-def test_a_shared_secret_that_is_none(secret: str, words: str) -> None:
-    """A secret that is missing, short, or a public key is refused in words."""
+def test_an_invalid_shared_secret(secret: str, words: str) -> None:
+    """A secret that is missing, too short, or a public key is refused with an explanation."""
     with pytest.raises(SettingsError, match=words):
         _ = Settings({"AUTH_SECRET": secret}).auth_secret
 
 
 def test_roles_have_defaults() -> None:
-    """Without settings, administrators have 'admin' in the claim 'roles'."""
+    """By default, administrators have 'admin' in the claim 'roles'."""
     settings = Settings(GOOD)
 
     assert (settings.auth_roles_claim, settings.auth_admin_role) == ("roles", "admin")
 
 
 def test_permissions_and_authorizer_import_no_cryptography() -> None:
-    """Whoever decides permissions, or names the authorizer, does not pay for verifying tokens."""
+    """Code that uses permissions or refers to the authorizer does not load token verification."""
     code = (
-        "import sys, chalicelib.security.permissions, chalicelib.security.authorizer, chalicelib.settings\n"
+        "import sys, chalicelib.security.permissions, chalicelib.security.authorizer\n"
+        "import chalicelib.settings\n"
         "print([m for m in ('jwt', 'cryptography', 'boto3', 'ssl') if m in sys.modules])"
     )
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The measurements can be run, and what they count rather than time holds at a tiny size too."""
+"""The benchmarks run, and their counted results hold even for a tiny run."""
 
 import json
 import re
@@ -14,11 +14,13 @@ from benchmarks.dynamodb_stub import PRODUCT_TABLE, running
 from benchmarks.measure import ROOT, Contestant, side_by_side
 from benchmarks.money import run as work_out
 from benchmarks.report import Goal, Plot, Section, Table, text_of, write
-from chalicelib.domain.storage import UserQuery
+from chalicelib.domain.registry import RESOURCES
+from chalicelib.domain.storage import Query
+from chalicelib.domain.users import USERS
 from chalicelib.storage.factory import open_storage
-from tests.needs import missing
+from tests.support.needs import missing
 
-# Goals that no clock decides, so that they hold at any size and on any machine.
+# Goals about counts, not times, so that they hold at any size and on any machine.
 COUNTED = re.compile(
     r"^\| ([^|]*\b(?:steps|rows|units|errors)\b[^|]*) \| ≤ [^|]+\|[^|]+\| (.+) \|$", re.MULTILINE
 )
@@ -26,7 +28,7 @@ SECTIONS = 7
 
 
 def test_a_contestant_is_measured() -> None:
-    """The product answers every operation rightly, and some CPU time was spent."""
+    """The product responds correctly to every operation, and used some CPU time."""
     bench = Bench(SMOKE)
     environment = {"STORAGE_URL": "memory:"}
     product = {"product": Contestant("benchmarks.product", bench.python, environment)}
@@ -34,27 +36,27 @@ def test_a_contestant_is_measured() -> None:
     assert all(times["product"].median > 0 for times in spent.values())
 
 
-def test_a_wrong_answer_ends_the_measurement() -> None:
-    """What is answered wrongly is not measured."""
+def test_a_wrong_response_ends_the_measurement() -> None:
+    """A contestant with wrong responses is not measured."""
     bench = Bench(SMOKE)
     wrong = {"wrong": Contestant("benchmarks.peers.bare", bench.python)}
     with pytest.raises((RuntimeError, BrokenPipeError)):
         side_by_side(wrong, ("page", "nonsense"), 1, 1)
 
 
-def test_the_stub_holds_the_products_items(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Storage reads users out of the stub, over TLS that it trusts."""
+def test_the_stub_has_the_products_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Storage reads users from the stub, over trusted TLS."""
     with running() as aws:
         for name, value in aws.items():
             monkeypatch.setenv(name, value)
-        storage = open_storage(f"dynamodb://{PRODUCT_TABLE}")
-        page = storage.list_users(UserQuery(limit=25))
+        storage = open_storage(f"dynamodb://{PRODUCT_TABLE}", RESOURCES)
+        page = storage.list(USERS, (), Query(limit=25))
         storage.close()
-    assert [user.email for user in page.things[:20]] == [user["email"] for user in events.PEOPLE]
+    assert [user.email for user in page.items[:20]] == [user["email"] for user in events.PEOPLE]
 
 
-def test_the_document_has_what_was_measured(tmp_path: Path) -> None:
-    """Tables, goals and plots stand in the document, plots in files of their own."""
+def test_the_document_has_the_results(tmp_path: Path) -> None:
+    """Tables, goals and plots are in the document, and plots in files of their own."""
     section = Section(
         "Some path",
         [
@@ -73,8 +75,8 @@ def test_the_document_has_what_was_measured(tmp_path: Path) -> None:
     assert "Some &lt;plot&gt;" in drawn
 
 
-def test_every_operation_has_its_bill() -> None:
-    """Each operation is measured, and billed at each size of a function."""
+def test_every_operation_has_a_bill() -> None:
+    """Each operation is measured, and priced for each size of the function."""
     [_, dollars, _, times, _] = work_out(Bench(SMOKE)).parts
     for table in (dollars, times):
         assert isinstance(table, Table)
@@ -83,16 +85,23 @@ def test_every_operation_has_its_bill() -> None:
         assert all(float(number) > 0 for row in table.rows for number in row[1:])
 
 
-def test_an_event_can_be_sent() -> None:
-    """Events are what JSON can carry."""
+def test_events_are_json() -> None:
+    """Events can be sent as JSON."""
     assert json.loads(json.dumps(events.make("get")))["resource"] == "/users/{user_id}"
+
+
+def test_events_need_only_the_standard_library() -> None:
+    """The peers' environment has none of the project's dependencies."""
+    command = [sys.executable, "-S", "-c", "import benchmarks.events"]
+    subprocess.run(command, cwd=ROOT, check=True)
 
 
 @pytest.mark.slow
 def test_everything_is_measured(tmp_path: Path) -> None:
-    """`make bench` measures beside all peers, on all engines and under load, and writes it down."""
+    """`make bench` measures all peers and engines, also under load, and writes the document."""
     document = tmp_path / "performance.md"
-    command = [sys.executable, "-m", "benchmarks", "--smoke", "--output", document]
+    options = ["--smoke", "--output", str(document)]
+    command = [sys.executable, "-m", "benchmarks", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     text = document.read_text()

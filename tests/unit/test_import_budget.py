@@ -1,20 +1,20 @@
-"""What the API's function loads, which every cold start pays for."""
+"""What the API's function loads, since every cold start pays for it."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# Beside the standard library: the application, and what it was decided to pay for.
+# Besides the standard library: the application, and its accepted dependencies.
 BUDGET = {"app", "chalice", "chalicelib", "msgspec"}
-# What a table in DynamoDB adds. jmespath, dateutil and six are botocore's.
+# What DynamoDB adds. jmespath, dateutil and six are botocore's.
 DYNAMODB = {"botocore", "dateutil", "jmespath", "six", "urllib3"}
-# Loaded where something else has installed them, and not in the package.
+# Loaded if something else has installed them; not in the package.
 OPTIONAL = {"certifi", "typing_extensions"}
 CODE = """
 import sys
 import app
-answer = app.app({
+response = app.app({
     "headers": {},
     "multiValueQueryStringParameters": None,
     "pathParameters": {"user_id": "usr_" + "0" * 32},
@@ -27,7 +27,7 @@ answer = app.app({
         "authorizer": {"principalId": "boss", "admin": "true", "expires_at": "9999999999"},
     },
 }, None)
-assert answer["statusCode"] in {404, 503}, answer
+assert response["statusCode"] in {404, 503}, response
 tops = {name.partition(".")[0] for name in sys.modules}
 print(*sorted(tops - sys.stdlib_module_names - {"__main__"}))
 """
@@ -55,13 +55,13 @@ def loaded(**environment: str) -> set[str]:
     return {name for name in done.stdout.split() if not name.startswith("_")}
 
 
-def test_the_apis_function_keeps_to_its_budget() -> None:
-    """After one request, no package is loaded but those listed here."""
+def test_the_api_function_loads_only_listed_packages() -> None:
+    """After one request, only the packages listed here are loaded."""
     assert loaded(STORAGE_URL="memory:") <= BUDGET | OPTIONAL
 
 
-def test_dynamodb_adds_what_botocore_needs() -> None:
-    """With a table, botocore and its requirements are loaded too, and not boto3."""
+def test_dynamodb_adds_only_botocore_and_its_requirements() -> None:
+    """With a table, botocore and its requirements are loaded too, but not boto3."""
     settings = {
         "STORAGE_URL": "dynamodb://users",
         "AWS_REGION": "us-east-1",

@@ -1,25 +1,31 @@
-"""The services by themselves: in memory, with a clock and ids of the test's making."""
+"""The services alone: in memory, with a clock and ids that the test controls."""
 
 from itertools import count
 
 import pytest
 
-from chalicelib.domain.errors import Forbidden, IllegalTransition, InvalidCursor, KeyReused
+from chalicelib.domain.caller import Caller
+from chalicelib.domain.errors import Forbidden, InvalidCursor, KeyReused
 from chalicelib.domain.idempotency import LIFETIME, IdempotencyKey
-from chalicelib.domain.model import Item
-from chalicelib.domain.orders import NewOrder, OrderPatch, OrderService
-from chalicelib.domain.pagination import UserListQuery
-from chalicelib.domain.users import NewUser, UserPatch, UserService
-from chalicelib.security.permissions import Caller
+from chalicelib.domain.orders import (
+    IllegalTransition,
+    NewOrder,
+    OrderLine,
+    OrderPatch,
+    OrderService,
+)
+from chalicelib.domain.registry import RESOURCES
+from chalicelib.domain.users import NewUser, UserListQuery, UserPatch, UserService
 from chalicelib.storage.memory import MemoryStorage
+from chalicelib.web.cursors import CursorSigner
 
 ADMIN = Caller("boss", is_admin=True)
 ANN = NewUser("Ann", "ann@example.com")
-KEY = IdempotencyKey("boss", "key")
+KEY = IdempotencyKey("boss", "key", "/users")
 
 
 class Clock:
-    """A clock that goes when it is told to; milliseconds since the Unix epoch."""
+    """A clock that the test advances, in milliseconds since the Unix epoch."""
 
     def __init__(self) -> None:
         self.now = 1_795_219_200_000
@@ -37,66 +43,66 @@ def clock() -> Clock:
 
 @pytest.fixture
 def users(clock: Clock) -> UserService:
-    """Return a service with nobody in it, whose ids are numbered."""
+    """Return an empty service with numbered ids."""
     numbers = count(1)
     return UserService(
-        MemoryStorage(), lambda: b"secret", clock, lambda prefix, _: f"{prefix}{next(numbers):032x}"
+        MemoryStorage(RESOURCES),
+        clock,
+        lambda prefix, _: f"{prefix}{next(numbers):032x}",
     )
 
 
-def test_a_service_takes_its_clock_and_ids(users: UserService) -> None:
-    """A user is made at the clock's time under the maker's id."""
+def test_a_service_uses_its_clock_and_ids(users: UserService) -> None:
+    """A user is created with the clock's time and a generated id."""
     created = users.create(ANN, None)
     user = users.get("usr_" + "0" * 31 + "1")
-    assert created.location == f"/users/{user.user_id}"
+    assert created.entity.user_id == user.user_id
     assert user.created_at == user.updated_at == "2026-11-21T00:00:00.000Z"
 
 
-def test_a_change_is_dated(users: UserService, clock: Clock) -> None:
-    """A change moves updated_at and leaves created_at."""
+def test_a_change_has_a_date(users: UserService, clock: Clock) -> None:
+    """A change updates updated_at and keeps created_at."""
     users.create(ANN, None)
     clock.now += 1
     user = users.patch(ADMIN, "usr_" + "0" * 31 + "1", UserPatch(name="B"), None)
     assert (user.created_at[-5:], user.updated_at[-5:]) == (".000Z", ".001Z")
 
 
-def test_an_answer_is_kept_for_a_day(users: UserService, clock: Clock) -> None:
-    """A key replays until 24 hours are over, and then stands for a new request."""
+def test_a_response_is_kept_for_a_day(users: UserService, clock: Clock) -> None:
+    """A key replays for 24 hours, and then works for a new request."""
     first = users.create(ANN, KEY)
     clock.now += LIFETIME * 1000 - 1
-    assert users.create(ANN, KEY).body == first.body
+    assert users.create(ANN, KEY).entity == first.entity
     with pytest.raises(KeyReused):
         users.create(NewUser("Bob", "bob@example.com"), KEY)
     clock.now += 1
     assert not users.create(NewUser("Bob", "bob@example.com"), KEY).replayed
 
 
-def test_a_cursor_needs_its_secret(clock: Clock) -> None:
-    """A cursor signed with one secret is none under another."""
-    storage = MemoryStorage()
-    one, other = (UserService(storage, lambda s=s: s, clock) for s in (b"one", b"other"))  # type: ignore[misc]
-    one.create(ANN, None)
-    one.create(NewUser("Bob", "bob@example.com"), None)
-    cursor = one.list(UserListQuery(limit=1)).next_cursor
-    assert len(one.list(UserListQuery(cursor=cursor)).users) == 1
+def test_a_cursor_needs_its_secret() -> None:
+    """A cursor signed with another secret is refused."""
+    one, other = CursorSigner(lambda: b"one"), CursorSigner(lambda: b"other")
+    position, query = "usr_" + "1" * 32, UserListQuery(limit=1)
+    cursor = one.sign("/users", query, position)
+    assert one.verify("/users", query, cursor, "usr_") == position
     with pytest.raises(InvalidCursor):
-        other.list(UserListQuery(cursor=cursor))
+        other.verify("/users", query, cursor, "usr_")
 
 
 def test_a_user_sets_no_status(users: UserService) -> None:
-    """Only administrators set a user's status, even to what it is."""
+    """Only administrators set a user's status, even to its current value."""
     users.create(ANN, None)
     user_id = "usr_" + "0" * 31 + "1"
     with pytest.raises(Forbidden):
         users.patch(Caller(user_id, is_admin=False), user_id, UserPatch(status="active"), None)
 
 
-def test_a_refused_step_names_the_legal_ones(clock: Clock) -> None:
-    """The refusal of a step says which steps are open."""
-    storage = MemoryStorage()
-    UserService(storage, lambda: b"s", clock, lambda prefix, _: prefix + "1").create(ANN, None)
-    orders = OrderService(storage, lambda: b"s", clock, lambda prefix, _: prefix + "1")
-    orders.create("usr_1", NewOrder("EUR", [Item("tea", 1, 1)]), None)
+def test_an_illegal_transition_lists_the_legal_ones(clock: Clock) -> None:
+    """The error of a transition says which ones are legal."""
+    storage = MemoryStorage(RESOURCES)
+    UserService(storage, clock, lambda prefix, _: prefix + "1").create(ANN, None)
+    orders = OrderService(storage, clock, lambda prefix, _: prefix + "1")
+    orders.create("usr_1", NewOrder("EUR", [OrderLine("tea", 1, 1)]), None)
     with pytest.raises(IllegalTransition, match="it can become 'paid' or 'cancelled'"):
         orders.patch(ADMIN, "usr_1", "ord_1", OrderPatch(status="pending"), None)
     orders.patch(ADMIN, "usr_1", "ord_1", OrderPatch(status="cancelled"), None)

@@ -1,4 +1,4 @@
-"""Settings: what a deployed function needs is checked before it serves, and named when missing."""
+"""Settings: a deployed function checks them before it serves, and names missing ones."""
 
 import pytest
 
@@ -13,13 +13,13 @@ WHOLE = {
 }
 
 
-def test_a_whole_configuration_is_enough() -> None:
-    """With every needed variable the check passes, and reads no secret to do so."""
+def test_complete_settings_pass() -> None:
+    """With every required variable the check passes, without reading a secret."""
     Settings(WHOLE).check()
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_what_is_missing_is_named(name: str) -> None:
+def test_missing_settings_are_named(name: str) -> None:
     """Without one of the variables the check fails with a sentence that names it."""
     with pytest.raises(SettingsError, match=name):
         Settings({key: value for key, value in WHOLE.items() if key != name}).check()
@@ -36,8 +36,8 @@ def test_what_is_missing_is_named(name: str) -> None:
         ("AUTH_JWKS_URL", "http://issuer.example/keys"),
     ],
 )
-def test_what_cannot_be_used_is_named(name: str, value: str) -> None:
-    """A value that cannot be used fails the check with a sentence that names the variable."""
+def test_invalid_settings_are_named(name: str, value: str) -> None:
+    """An invalid value fails the check with a sentence that names the variable."""
     with pytest.raises(SettingsError, match=name):
         Settings({**WHOLE, name: value}).check()
 
@@ -49,6 +49,6 @@ def test_a_short_secret_is_refused() -> None:
 
 
 def test_origins_are_separated_by_white_space() -> None:
-    """Several origins stand in one variable."""
+    """One variable has several origins."""
     settings = Settings({"CORS_ORIGINS": " https://a.example  http://localhost:3000 "})
     assert settings.cors_origins == {"https://a.example", "http://localhost:3000"}

@@ -1,4 +1,4 @@
-"""docs/settings.md: every setting stands there, and nothing else does."""
+"""docs/settings.md has every setting, and no others."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,14 +10,14 @@ from chalicelib.settings import Settings, SettingsError
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
 
 
-class Listening(Mapping[str, str]):
-    """An empty environment that remembers what was asked of it."""
+class RecordingEnvironment(Mapping[str, str]):
+    """An empty environment that records which variables were read."""
 
     def __init__(self) -> None:
-        self.asked: set[str] = set()
+        self.read: set[str] = set()
 
     def __getitem__(self, name: str) -> str:
-        self.asked.add(name)
+        self.read.add(name)
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
@@ -29,10 +29,10 @@ class Listening(Mapping[str, str]):
 
 def test_every_setting_is_documented() -> None:
     """The variables that the settings read are those of the document's first table."""
-    environment = Listening()
+    environment = RecordingEnvironment()
     settings = Settings(environment)
     for name in dir(Settings):
-        if not name.startswith("_") and name != "of_process":
+        if not name.startswith("_") and name != "from_environment":
             with suppress(SettingsError):
                 attribute = getattr(settings, name)
                 if callable(attribute):
@@ -40,4 +40,4 @@ def test_every_setting_is_documented() -> None:
     table = DOCUMENT.partition("The local server reads")[0]
     documented = set(re.findall(r"^\| `([A-Z_]+)`", table, re.MULTILINE))
     known_to_aws = {"AWS_LAMBDA_FUNCTION_NAME", "AWS_CHALICE_CLI_MODE"}
-    assert environment.asked - known_to_aws == documented
+    assert environment.read - known_to_aws == documented

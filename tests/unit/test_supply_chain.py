@@ -1,4 +1,4 @@
-"""What the project takes from others: pinned, with hashes, and with no more rights than needed."""
+"""Dependencies and workflows: pinned, with hashes, and with minimal permissions."""
 
 import re
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.served import ROOT
+from tests.support.served import ROOT
 
 LOCKS = ("requirements", "requirements-postgresql", "requirements-dev", "requirements-docs")
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -21,7 +21,7 @@ def locked(name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_everything_is_pinned_with_a_hash(name: str) -> None:
-    """Each package of a lock has a version and at least one hash, and no address of an index."""
+    """Each package of a lock file has a version and a hash, and there is no index URL."""
     text = (ROOT / f"{name}.txt").read_text()
     entries = [
         entry for entry in re.split(r"^(?=\S)", text, flags=re.MULTILINE) if entry[:1] != "#"
@@ -33,27 +33,27 @@ def test_everything_is_pinned_with_a_hash(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_a_lock_holds_what_was_asked_for(name: str) -> None:
-    """Whatever the input names with a version is locked at that version."""
-    asked = re.findall(
+def test_a_lock_has_the_requested_versions(name: str) -> None:
+    """Every version that the input names is locked."""
+    requested = re.findall(
         r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)",
         (ROOT / f"{name}.in").read_text(),
         re.MULTILINE,
     )
-    assert asked
-    assert {pin.lower(): version for pin, version in asked}.items() <= locked(name).items()
+    assert requested
+    assert {pin.lower(): version for pin, version in requested}.items() <= locked(name).items()
 
 
-def test_one_version_everywhere() -> None:
-    """What is tested is what is deployed: the locks agree on every package that they share."""
+def test_the_lock_files_agree() -> None:
+    """The lock files agree on every shared package: what is tested is deployed."""
     tested = locked("requirements-dev")
     for name in ("requirements", "requirements-postgresql"):
         assert locked(name).items() <= tested.items()
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_workflows_use_pinned_actions_and_few_rights(path: Any) -> None:
-    """Actions are named by commit, the token can only read, and is not left in the checkout."""
+def test_workflows_use_pinned_actions_and_few_permissions(path: Any) -> None:
+    """Actions are pinned by commit; the token is read-only and not left in the checkout."""
     workflow = yaml.safe_load(path.read_text())
     assert workflow["permissions"] == {"contents": "read"}
     for job in workflow["jobs"].values():
@@ -66,8 +66,8 @@ def test_workflows_use_pinned_actions_and_few_rights(path: Any) -> None:
                 assert step["with"]["persist-credentials"] is False
 
 
-def test_every_command_of_the_workflows_is_there() -> None:
-    """The targets that a workflow makes are targets of the Makefile."""
+def test_every_make_target_of_the_workflows_exists() -> None:
+    """The targets that a workflow makes are in the Makefile."""
     assert WORKFLOWS
     targets = set(
         re.findall(r"^([a-z-]+)(?: [a-z-]+)*:", (ROOT / "Makefile").read_text(), re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Tokens of honest issuers, and what the verifier asks of them."""
+"""Valid tokens of issuers, and what the verifier requires."""
 
 import json
 import time
@@ -7,11 +7,21 @@ from collections.abc import Callable, Iterator
 import pytest
 from chalice.app import AuthRequest
 
-from chalicelib.security.authorizer import Gate, Unauthorized
-from chalicelib.security.permissions import Caller, InvalidToken
+from chalicelib.domain.caller import Caller
+from chalicelib.security.authorizer import TokenAuthorizer, Unauthorized
+from chalicelib.security.authorizer_context import InvalidToken
 from chalicelib.security.tokens import TokenVerifier
 from chalicelib.settings import Settings, SettingsError
-from tests.issuer import AUDIENCE, ISSUER, SECRET, KeyServer, SigningKey, claims, serving, shared
+from tests.support.issuer import (
+    AUDIENCE,
+    ISSUER,
+    SECRET,
+    KeyServer,
+    SigningKey,
+    claims,
+    serving,
+    shared,
+)
 
 RSA = SigningKey("rsa-1")
 EC = SigningKey("ec-1", "ES256")
@@ -84,13 +94,13 @@ def settings(**changes: str) -> Settings:
 
 
 def verify(token: str, **changes: str) -> Caller:
-    """Verify one token with a fresh verifier."""
+    """Verify one token with a new verifier."""
     return TokenVerifier(settings(**changes)).verify(f"Bearer {token}")
 
 
 @pytest.mark.parametrize("key", [RSA, EC], ids=["RS256", "ES256"])
 def test_a_token_signed_with_a_published_key(server: KeyServer, key: SigningKey) -> None:
-    """Both kinds of keys that providers use name the caller by `sub`, until `exp`."""
+    """Both key types of providers identify the caller by `sub`, until `exp`."""
     good = claims()
 
     caller = verify(key.sign(good), AUTH_JWKS_URL=server.url)
@@ -99,7 +109,7 @@ def test_a_token_signed_with_a_published_key(server: KeyServer, key: SigningKey)
 
 
 def test_a_token_signed_with_the_shared_secret() -> None:
-    """HS256 works where issuer and API share a secret."""
+    """HS256 works if issuer and API share a secret."""
     assert verify(shared(claims())).subject == SUB
 
 
@@ -123,7 +133,7 @@ def test_tokens_of_real_providers(
     *,
     is_admin: bool,
 ) -> None:
-    """Tokens in the shape of Cognito's, Auth0's and Keycloak's are taken by settings alone."""
+    """Tokens like those of Cognito, Auth0 and Keycloak work with settings alone."""
     caller = verify(
         RSA.sign(content, typ="JWT"),
         AUTH_JWKS_URL=server.url,
@@ -155,7 +165,7 @@ def test_tokens_of_real_providers(
     ],
 )
 def test_roles(changes: dict[str, object], roles_claim: str, *, is_admin: bool) -> None:
-    """Roles are lists or words, an exact name wins over a path, and other shapes grant nothing."""
+    """Roles are lists or strings; an exact name beats a path; other shapes grant nothing."""
     token = shared(claims(**changes))
 
     assert verify(token, AUTH_ROLES_CLAIM=roles_claim).is_admin is is_admin
@@ -168,24 +178,22 @@ def test_roles(changes: dict[str, object], roles_claim: str, *, is_admin: bool) 
         ({}, SUB),
     ],
 )
-def test_the_claim_that_names_the_caller_can_be_set(
-    changes: dict[str, object], subject: str
-) -> None:
-    """Where the provider chooses `sub`, another claim says which user the caller is."""
+def test_the_claim_of_the_subject_can_be_set(changes: dict[str, object], subject: str) -> None:
+    """If the provider chooses `sub`, another claim can identify the caller."""
     caller = verify(shared(claims(**changes)), AUTH_SUBJECT_CLAIM="https://users.example/id")
 
     assert caller.subject == subject
 
 
 @pytest.mark.parametrize("value", ["", " iam", "x\n", 7, [], ["usr_1"], {"id": "usr_1"}, False])
-def test_another_claim_names_the_caller_no_less_strictly(value: object) -> None:
-    """What `sub` may not be, the claim in its place may not be."""
+def test_another_claim_of_the_subject_is_as_strict(value: object) -> None:
+    """The other claim has the same restrictions as `sub`."""
     with pytest.raises(InvalidToken):
         verify(shared(claims(user_id=value)), AUTH_SUBJECT_CLAIM="user_id")
 
 
 def test_the_name_of_the_administrators_role_can_be_set() -> None:
-    """Where the provider calls administrators otherwise, a setting says so."""
+    """A setting names the administrators' role of the provider."""
     token = shared(claims(roles=["owners"]))
 
     assert verify(token, AUTH_ADMIN_ROLE="owners").is_admin
@@ -193,8 +201,8 @@ def test_the_name_of_the_administrators_role_can_be_set() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR", "Bearer  "])
-def test_the_scheme_is_read_in_any_case(scheme: str) -> None:
-    """Schemes know no case, and spaces may follow (RFC 9110 §11.1, §11.4)."""
+def test_the_scheme_is_case_insensitive(scheme: str) -> None:
+    """Schemes are case-insensitive, and spaces may follow (RFC 9110 §11.1, §11.4)."""
     verifier = TokenVerifier(settings())
 
     assert verifier.verify(f"{scheme} {shared(claims())}").subject == SUB
@@ -202,7 +210,7 @@ def test_the_scheme_is_read_in_any_case(scheme: str) -> None:
 
 @pytest.mark.parametrize("typ", ["JWT", "jwt", "at+jwt", "application/at+jwt"])
 def test_types_of_access_tokens(server: KeyServer, typ: str) -> None:
-    """The types of plain and of RFC 9068 tokens are taken."""
+    """The types of plain and of RFC 9068 tokens are accepted."""
     assert verify(RSA.sign(claims(), typ=typ), AUTH_JWKS_URL=server.url).subject == SUB
 
 
@@ -216,8 +224,8 @@ def test_types_of_access_tokens(server: KeyServer, typ: str) -> None:
         {"sub": "Renée Müller"},
     ],
 )
-def test_claims_at_the_edge_of_what_is_good(changes: dict[str, object]) -> None:
-    """Dates may have fractions, some claims be absent, and audiences be several."""
+def test_unusual_but_valid_claims(changes: dict[str, object]) -> None:
+    """Dates may have fractions, some claims may be absent, and audiences may be several."""
     assert verify(shared(claims(**changes)))
 
 
@@ -229,7 +237,7 @@ def test_clocks_may_differ_by_seconds(claim: str, seconds: int) -> None:
 
 @pytest.mark.parametrize(("claim", "seconds"), [("exp", -31), ("nbf", 40), ("iat", 40)])
 def test_clocks_may_not_differ_by_more(claim: str, seconds: int) -> None:
-    """A token that is over, or not yet begun, is refused."""
+    """An expired token, or one that is not valid yet, is refused."""
     with pytest.raises(InvalidToken):
         verify(shared(claims(**{claim: int(time.time()) + seconds})))
 
@@ -281,7 +289,7 @@ def test_clocks_may_not_differ_by_more(claim: str, seconds: int) -> None:
 def test_claims_that_are_refused(
     changes: dict[str, object], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A signed token is refused for another issuer, audience or time, or no fit subject."""
+    """A signed token is refused with another issuer, audience or time, or an invalid subject."""
     with pytest.raises(InvalidToken):
         verify(shared(claims(**changes)))
 
@@ -289,7 +297,7 @@ def test_claims_that_are_refused(
 
 
 def test_a_reason_quotes_nothing_of_the_token() -> None:
-    """What is logged of a refused token is in words of ours: a token is no way into the log."""
+    """The logged reason quotes nothing of a refused token, to prevent log injection."""
     token = shared(claims(iss="forged\nline", aud="forged\nline", sub="forged\nline"))
 
     with pytest.raises(InvalidToken) as caught:
@@ -299,7 +307,7 @@ def test_a_reason_quotes_nothing_of_the_token() -> None:
 
 
 def test_a_shared_secret_in_a_parameter(server: KeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The secret is read, decrypted, from the parameter that the settings name, and once."""
+    """The secret is read once, decrypted, from the parameter named in the settings."""
     for name, value in {
         "AWS_ENDPOINT_URL_SSM": server.url,
         "AWS_DEFAULT_REGION": "eu-central-1",
@@ -309,15 +317,15 @@ def test_a_shared_secret_in_a_parameter(server: KeyServer, monkeypatch: pytest.M
         monkeypatch.setenv(name, value)
     server.body = json.dumps({"Parameter": {"Value": SECRET}}).encode()
     names = {"AUTH_ISSUER": ISSUER, "AUTH_AUDIENCE": AUDIENCE, "AUTH_SECRET_PARAMETER": "/secret"}
-    gate = Gate(Settings(names))
+    authorizer = TokenAuthorizer(Settings(names))
 
     for _ in range(3):
-        assert gate.admit(f"Bearer {shared(claims())}").principal_id == SUB
+        assert authorizer.authorize(f"Bearer {shared(claims())}").principal_id == SUB
     assert server.requests == 1
 
 
 def test_settings_are_checked_when_the_verifier_is_made() -> None:
-    """A verifier that could check nothing is not made."""
+    """A verifier that could check nothing is not created."""
     with pytest.raises(SettingsError):
         TokenVerifier(Settings({}))
 
@@ -326,10 +334,12 @@ ARN = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/api/GET/users/us
 
 
 def test_the_policy_is_for_every_route() -> None:
-    """A policy kept for a token by the gateway bars its bearer from no other route."""
-    answer = Gate(settings()).admit(f"Bearer {shared(claims(roles='admin', exp=9999999999))}")
+    """A cached policy of a token denies its caller no other route."""
+    policy = TokenAuthorizer(settings()).authorize(
+        f"Bearer {shared(claims(roles='admin', exp=9999999999))}"
+    )
 
-    assert answer.to_dict(AuthRequest("TOKEN", "", ARN)) == {
+    assert policy.to_dict(AuthRequest("TOKEN", "", ARN)) == {
         "principalId": SUB,
         "context": {"admin": "true", "expires_at": "9999999999"},
         "policyDocument": {
@@ -356,29 +366,29 @@ def _expired() -> str:
 
 
 @pytest.mark.parametrize("header", [_garbage, _expired])
-def test_the_gate_refuses_in_the_one_word_that_the_gateway_knows(
+def test_the_authorizer_refuses_with_the_text_that_the_gateway_expects(
     header: Callable[[], str],
 ) -> None:
-    """API Gateway answers 401 to exactly 'Unauthorized', and 500 to any other text."""
+    """API Gateway responds 401 to exactly 'Unauthorized', and 500 to any other text."""
     with pytest.raises(Unauthorized) as caught:
-        Gate(settings()).admit(header())
+        TokenAuthorizer(settings()).authorize(header())
 
     assert str(caught.value) == "Unauthorized"
 
 
-def test_the_gate_logs_why_it_refuses(caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever runs the API finds the reason in the log; the client does not."""
+def test_the_authorizer_logs_why_it_refuses(caplog: pytest.LogCaptureFixture) -> None:
+    """Operators find the reason in the log; the client does not see it."""
     caplog.set_level("INFO")
 
     with pytest.raises(Unauthorized):
-        Gate(settings()).admit(_expired())
+        TokenAuthorizer(settings()).authorize(_expired())
 
     assert caplog.messages == ["A token was refused: ExpiredSignatureError"]
 
 
-def test_a_gate_without_settings_stays_closed(caplog: pytest.LogCaptureFixture) -> None:
-    """Without settings no token is good, and the log says what is missing."""
+def test_an_authorizer_without_settings_refuses_everyone(caplog: pytest.LogCaptureFixture) -> None:
+    """Without settings no token is valid, and the log says what is missing."""
     with pytest.raises(Unauthorized):
-        Gate(Settings({})).admit(f"Bearer {shared(claims())}")
+        TokenAuthorizer(Settings({})).authorize(f"Bearer {shared(claims())}")
 
     assert "AUTH_ISSUER" in caplog.text

@@ -1,7 +1,7 @@
-"""What tests need of the machine beside this project's own packages.
+"""What tests need besides this project's own packages.
 
-A test that misses something skips, and the summary of the run says in one line for each missing
-tool what to install. Where CI is set everything has to be there, so the test fails.
+A test without its tools is skipped, and the summary of the run has one line for each missing tool
+that says what to install. In CI the test fails.
 """
 
 import os
@@ -13,11 +13,11 @@ from typing import NoReturn
 
 import pytest
 
-from localdev.engines import EMULATORS
+from localdev.emulators import EMULATORS_FOLDER
 
-_CFN_TOOLS = EMULATORS / "cfn-tools" / "bin"
+_CFN_TOOLS = EMULATORS_FOLDER / "cfn-tools" / "bin"
 
-# Programs that come with the system's packages, and what to install for each.
+# Programs from the system's packages, and what to install for each.
 _PROGRAMS = {
     "chromium": "Chromium",
     "java": "a Java runtime, version 11 or later",
@@ -27,14 +27,14 @@ _PROGRAMS = {
 
 
 def missing(reason: str) -> NoReturn:
-    """Skip the test for want of something, or fail it where CI is set."""
+    """Skip the test for this reason, or fail it in CI."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
 
 
 def program(name: str) -> str:
-    """Return the path of a program of the system's, such as "node"."""
+    """Return the path of a system program, such as "node"."""
     path = shutil.which(name)
     if path is None:
         missing(f"{name} is missing: install {_PROGRAMS[name]}, then run the tests again")
@@ -50,10 +50,10 @@ def cfn_tool(name: str) -> tuple[Path, Path]:
 
 
 def terraform() -> tuple[str, dict[str, str]]:
-    """Return the program, and the variables that let it find the AWS provider without a network.
+    """Return the program, and the variables that let it find the AWS provider offline.
 
-    Providers are looked for where distributions and images put them: a directory of any name, laid
-    out as Terraform wants it, three levels below the root at most.
+    Distributions and images install providers in a directory of any name, in Terraform's layout, at
+    most three levels below the root.
     """
     path = program("terraform")
     layout = "registry.terraform.io/hashicorp/aws/5.*/*/terraform-provider-aws_v5*"
@@ -64,7 +64,7 @@ def terraform() -> tuple[str, dict[str, str]]:
 
 
 def skipped_lines(reports: Iterable[pytest.TestReport]) -> list[str]:
-    """Return one line for each reason for which tests were skipped, the most frequent first."""
+    """Return one line for each reason why tests were skipped, the most frequent first."""
     reasons: Counter[str] = Counter()
     for report in reports:
         if isinstance(report.longrepr, tuple):

@@ -28,7 +28,7 @@ SECRET = "a secret of the tests, long enough for HS256"
 
 
 class SigningKey:
-    """A private key under a name, and its public half as a JWK."""
+    """A private key with a key id, and its public half as a JWK."""
 
     def __init__(self, kid: str, algorithm: str = "RS256", size: int = 2048) -> None:
         self.kid = kid
@@ -37,7 +37,7 @@ class SigningKey:
 
     @cached_property
     def private(self) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
-        """The key itself, made when first needed: RSA keys take their time."""
+        """The key itself, made on first use, since RSA keys are slow to make."""
         if self.algorithm.startswith("ES"):
             curve = ec.SECP256R1() if self.algorithm == "ES256" else ec.SECP384R1()
             return ec.generate_private_key(curve)
@@ -52,14 +52,14 @@ class SigningKey:
         return {**public, "kid": self.kid, "alg": self.algorithm, "use": "sig"}
 
     def sign(self, claims: Mapping[str, Any], **header: object) -> str:
-        """Return a token with these claims; members of `header` that are None are left out."""
+        """Return a token with these claims, leaving out members of `header` that are None."""
         merged = {"kid": self.kid, **header}
         named = {name: value for name, value in merged.items() if value is not None}
         return jwt.encode(dict(claims), self.private, self.algorithm, headers=named)
 
 
 def claims(**changes: object) -> dict[str, Any]:
-    """Return the claims of a good token, changed; those changed to None are left out."""
+    """Return the claims of a valid token with changes, leaving out those that are None."""
     now = int(time.time())
     merged = {
         "iss": ISSUER,
@@ -79,13 +79,13 @@ def shared(claims_: Mapping[str, Any], secret: str = SECRET, algorithm: str = "H
 
 
 def segment(value: object) -> str:
-    """Return `value` as JSON in base64url, as the parts of a token are (RFC 7515 §2)."""
+    """Return `value` as JSON in base64url, as in the parts of a token (RFC 7515 §2)."""
     encoded = value if isinstance(value, bytes) else json.dumps(value).encode()
     return urlsafe_b64encode(encoded).rstrip(b"=").decode()
 
 
 def certificate(folder: Path) -> Path:
-    """Return a file with a key and a certificate for 127.0.0.1 that it signed itself."""
+    """Return a file with a key and a self-signed certificate for 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "issuer of the tests")])
     now = datetime.now(UTC)
@@ -113,7 +113,7 @@ def certificate(folder: Path) -> Path:
 
 
 class KeyServer:
-    """What the issuer's address answers, to be changed by the test, and how often it was asked."""
+    """The response of the issuer's address, which tests may change, and the count of requests."""
 
     def __init__(self) -> None:
         self.keys: list[Any] = []
@@ -125,8 +125,8 @@ class KeyServer:
         self.requests = 0
         self.url = ""
 
-    def answer(self) -> bytes:
-        """Return the body: the JWK set, unless the test put another in its place."""
+    def content(self) -> bytes:
+        """Return the body: the JWK set, or what the test replaced it with."""
         return json.dumps({"keys": self.keys}).encode() if self.body is None else self.body
 
 
@@ -134,10 +134,10 @@ class _Handler(BaseHTTPRequestHandler):
     issuer: ClassVar[KeyServer]
 
     def do_GET(self) -> None:
-        """Answer as the test wants it, in chunks with a delay before each."""
+        """Send the body in chunks, with a delay before each."""
         issuer = self.issuer
         issuer.requests += 1
-        body = issuer.answer()
+        body = issuer.content()
         try:
             time.sleep(issuer.delay)
             self.send_response(issuer.status)
@@ -151,21 +151,25 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def do_POST(self) -> None:
-        """Answer as to GET, after reading the body."""
+        """Read the body, and respond as to GET."""
         self.rfile.read(int(self.headers["Content-Length"]))
         self.do_GET()
 
     def log_message(self, *_: object) -> None:
-        """Keep the output of the tests clean."""
+        """Keep the tests' output clean."""
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Ignore failed handshakes, which some tests provoke."""
 
 
 @contextmanager
 def serving(tls: ssl.SSLContext | None = None) -> Iterator[KeyServer]:
-    """Serve a JWK set while the block runs, over TLS where a context is given."""
+    """Serve a JWK set while the block runs, over TLS if a context is given."""
     issuer = KeyServer()
     handler = type("Handler", (_Handler,), {"issuer": issuer})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign] - broken handshakes
+    server = _Server(("127.0.0.1", 0), handler)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))

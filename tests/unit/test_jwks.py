@@ -1,4 +1,4 @@
-"""The issuer's published keys: fetched when due, kept meanwhile, and asked for sparingly."""
+"""The issuer's published keys: fetched on demand, cached, with limited requests."""
 
 import logging
 import ssl
@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from jwt.algorithms import RSAAlgorithm
 
-from chalicelib.security.jwks import PublishedKeys, SharedSecret
-from tests.issuer import KeyServer, SigningKey, certificate, serving
+from chalicelib.security.jwks import RemoteJWKSet, SharedSecret
+from tests.support.issuer import KeyServer, SigningKey, certificate, serving
 
 OLD = SigningKey("old")
 NEW = SigningKey("new", "ES256")
@@ -37,24 +38,24 @@ def server() -> Iterator[KeyServer]:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Return a clock of the test's own."""
+    """Return a clock for the test to set."""
     return Clock()
 
 
 @pytest.fixture
-def keys(server: KeyServer, clock: Clock) -> PublishedKeys:
-    """Return keys of the server that are five minutes good, and fetched at most every 10 s."""
-    return PublishedKeys(server.url, lifespan=300, pause=10, timeout=0.5, clock=clock)
+def keys(server: KeyServer, clock: Clock) -> RemoteJWKSet:
+    """Return keys of the server, cached for five minutes and fetched every 10 s at most."""
+    return RemoteJWKSet(server.url, max_age=300, cooldown=10, timeout=0.5, clock=clock)
 
 
-def test_nothing_is_fetched_before_a_key_is_needed(keys: PublishedKeys, server: KeyServer) -> None:
-    """Making the verifier costs no request."""
+def test_nothing_is_fetched_before_a_key_is_needed(keys: RemoteJWKSet, server: KeyServer) -> None:
+    """Creating the verifier sends no request."""
     assert keys
     assert server.requests == 0
 
 
-def test_keys_are_kept(keys: PublishedKeys, server: KeyServer, clock: Clock) -> None:
-    """Any number of tokens costs one request in five minutes."""
+def test_keys_are_cached(keys: RemoteJWKSet, server: KeyServer, clock: Clock) -> None:
+    """Any number of tokens sends one request in five minutes."""
     for _ in range(50):
         assert keys.find("old", "RS256")
     clock.now += 299
@@ -66,10 +67,10 @@ def test_keys_are_kept(keys: PublishedKeys, server: KeyServer, clock: Clock) -> 
     assert server.requests == 2
 
 
-def test_a_new_key_is_fetched_when_its_first_token_comes(
-    keys: PublishedKeys, server: KeyServer, clock: Clock
+def test_a_new_key_is_fetched_with_its_first_token(
+    keys: RemoteJWKSet, server: KeyServer, clock: Clock
 ) -> None:
-    """A rotated key works at once, and the old one as long as it is published."""
+    """A rotated key works at once, and the old one while it is published."""
     assert keys.find("old", "RS256")
     server.keys = [OLD.jwk, NEW.jwk]
     clock.now += 11
@@ -79,8 +80,8 @@ def test_a_new_key_is_fetched_when_its_first_token_comes(
     assert server.requests == 2
 
 
-def test_a_withdrawn_key_is_forgotten(keys: PublishedKeys, server: KeyServer, clock: Clock) -> None:
-    """A key that the issuer takes back verifies nothing after five minutes at most."""
+def test_a_withdrawn_key_is_forgotten(keys: RemoteJWKSet, server: KeyServer, clock: Clock) -> None:
+    """A withdrawn key verifies nothing after five minutes at most."""
     assert keys.find("old", "RS256")
     server.keys = [NEW.jwk]
     clock.now += 300
@@ -89,9 +90,9 @@ def test_a_withdrawn_key_is_forgotten(keys: PublishedKeys, server: KeyServer, cl
 
 
 def test_unknown_names_cannot_make_the_api_flood_the_issuer(
-    keys: PublishedKeys, server: KeyServer, clock: Clock
+    keys: RemoteJWKSet, server: KeyServer, clock: Clock
 ) -> None:
-    """A hundred made-up names cost one request in ten seconds, and known keys go on working."""
+    """A hundred unknown key ids send one request in ten seconds; known keys keep working."""
     for number in range(100):
         assert keys.find(f"made-up-{number}", "RS256") is None
     assert server.requests == 1
@@ -103,8 +104,8 @@ def test_unknown_names_cannot_make_the_api_flood_the_issuer(
     assert server.requests == 2
 
 
-def test_an_issuer_that_fails_is_not_asked_for_each_token(
-    keys: PublishedKeys, server: KeyServer, clock: Clock
+def test_a_failing_issuer_is_not_asked_for_each_token(
+    keys: RemoteJWKSet, server: KeyServer, clock: Clock
 ) -> None:
     """A failing issuer is asked once in ten seconds, and its recovery is noticed."""
     server.status = 503
@@ -118,9 +119,9 @@ def test_an_issuer_that_fails_is_not_asked_for_each_token(
 
 
 def test_keys_outlive_a_short_outage_and_no_long_one(
-    keys: PublishedKeys, server: KeyServer, clock: Clock
+    keys: RemoteJWKSet, server: KeyServer, clock: Clock
 ) -> None:
-    """While the issuer is down its last keys serve for an hour more, then nothing is verified."""
+    """During an outage the last keys work for one more hour; then nothing is verified."""
     assert keys.find("old", "RS256")
     server.status = 503
     clock.now += 3800
@@ -154,9 +155,9 @@ def test_keys_outlive_a_short_outage_and_no_long_one(
     ids=lambda body: repr(body[:40]),
 )
 def test_answers_that_hold_no_keys(
-    keys: PublishedKeys, server: KeyServer, body: bytes, caplog: pytest.LogCaptureFixture
+    keys: RemoteJWKSet, server: KeyServer, body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Garbage, emptiness and excess in place of keys verify nothing, and are logged."""
+    """Responses that are malformed, empty or too large verify nothing, and are logged."""
     server.body = body
 
     assert keys.find("old", "RS256") is None
@@ -164,8 +165,8 @@ def test_answers_that_hold_no_keys(
     assert server.url in caplog.text
 
 
-def test_one_bad_key_spares_the_others(keys: PublishedKeys, server: KeyServer) -> None:
-    """Keys that cannot be used are passed over."""
+def test_an_invalid_key_does_not_affect_others(keys: RemoteJWKSet, server: KeyServer) -> None:
+    """Keys that cannot be used are skipped."""
     server.keys = [7, {"kty": "RSA", "kid": "bad", "n": [], "e": 1}, OLD.jwk]
 
     assert keys.find("old", "RS256")
@@ -186,32 +187,35 @@ def test_one_bad_key_spares_the_others(keys: PublishedKeys, server: KeyServer) -
     ids=repr,
 )
 def test_keys_for_another_use(
-    keys: PublishedKeys, server: KeyServer, changes: dict[str, Any]
+    keys: RemoteJWKSet, server: KeyServer, changes: dict[str, Any]
 ) -> None:
-    """A key serves only what it is published for; private and symmetric ones never."""
+    """A key is used only for its published purpose; private and symmetric ones never."""
     server.keys = [{**OLD.jwk, **changes}]
 
     assert keys.find("old", "RS256") is None
     assert keys.find("old", "HS256") is None
 
 
-def test_a_published_private_key_is_not_trusted(keys: PublishedKeys, server: KeyServer) -> None:
-    """Whoever can read the set could sign with a private key in it."""
+def test_a_published_private_key_is_not_trusted(keys: RemoteJWKSet, server: KeyServer) -> None:
+    """Anyone who can read the set could sign with a private key in it."""
+    assert isinstance(OLD.private, RSAPrivateKey)
     private = RSAAlgorithm.to_jwk(OLD.private, as_dict=True)
     server.keys = [{**private, "kid": "old", "key_ops": ["sign", "verify"]}]
 
     assert keys.find("old", "RS256") is None
 
 
-def test_a_key_need_not_name_its_use(keys: PublishedKeys, server: KeyServer) -> None:
-    """`use` and `alg` are optional (RFC 7517 §4.2, §4.4); the type of the key decides then."""
+def test_a_key_need_not_name_its_use(keys: RemoteJWKSet, server: KeyServer) -> None:
+    """`use` and `alg` are optional (RFC 7517 §4.2, §4.4); then the key's type decides."""
     server.keys = [{n: v for n, v in OLD.jwk.items() if n not in {"use", "alg"}}]
 
     assert keys.find("old", "RS256")
 
 
 @pytest.mark.parametrize("key", [SigningKey("weak", "RS256", 1024), SigningKey("weak", "ES384")])
-def test_keys_of_other_strengths(keys: PublishedKeys, server: KeyServer, key: SigningKey) -> None:
+def test_weak_and_unsupported_keys_are_not_used(
+    keys: RemoteJWKSet, server: KeyServer, key: SigningKey
+) -> None:
     """RSA keys under 2048 bits (RFC 7518 §3.3) and other curves are not used."""
     server.keys = [key.jwk, {n: v for n, v in key.jwk.items() if n != "alg"}]
 
@@ -219,8 +223,8 @@ def test_keys_of_other_strengths(keys: PublishedKeys, server: KeyServer, key: Si
     assert keys.find("weak", "ES256") is None
 
 
-def test_one_name_for_two_types_of_keys(keys: PublishedKeys, server: KeyServer) -> None:
-    """Two keys may share a name when their types differ (RFC 7517 §4.5)."""
+def test_keys_of_two_types_may_share_an_id(keys: RemoteJWKSet, server: KeyServer) -> None:
+    """Two keys may have the same id if their types differ (RFC 7517 §4.5)."""
     server.keys = [{**NEW.jwk, "kid": "old"}, OLD.jwk]
 
     assert getattr(keys.find("old", "RS256"), "algorithm_name", None) == "RS256"
@@ -228,18 +232,18 @@ def test_one_name_for_two_types_of_keys(keys: PublishedKeys, server: KeyServer) 
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256", "RS512", "PS256", "ES384", "", None, 7, []])
-def test_other_algorithms_are_not_even_looked_up(
-    keys: PublishedKeys, server: KeyServer, algorithm: object
+def test_other_algorithms_are_not_looked_up(
+    keys: RemoteJWKSet, server: KeyServer, algorithm: object
 ) -> None:
-    """A token with another algorithm costs the issuer nothing."""
+    """A token with another algorithm sends no request to the issuer."""
     assert keys.find("old", algorithm) is None
     assert server.requests == 0
 
 
 def test_redirects_are_not_followed(
-    keys: PublishedKeys, server: KeyServer, caplog: pytest.LogCaptureFixture
+    keys: RemoteJWKSet, server: KeyServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Keys come from the configured address and from no other."""
+    """Keys come only from the configured address."""
     with serving() as elsewhere:
         elsewhere.keys = [OLD.jwk]
         server.status = 302
@@ -250,11 +254,9 @@ def test_redirects_are_not_followed(
     assert "302" in caplog.text
 
 
-@pytest.mark.parametrize("chunk", [1 << 20, 16], ids=["silent", "dripping"])
-def test_a_slow_issuer_is_not_waited_for(
-    keys: PublishedKeys, server: KeyServer, chunk: int
-) -> None:
-    """Neither silence nor an answer byte by byte holds a request up beyond the timeout."""
+@pytest.mark.parametrize("chunk", [1 << 20, 16], ids=["silent", "slow"])
+def test_a_slow_issuer_is_not_waited_for(keys: RemoteJWKSet, server: KeyServer, chunk: int) -> None:
+    """Neither silence nor a slow response delays a request beyond the timeout."""
     server.chunk = chunk
     server.delay = 0.9 if chunk > 16 else 0.1
     start = time.monotonic()
@@ -263,12 +265,12 @@ def test_a_slow_issuer_is_not_waited_for(
     assert time.monotonic() - start < 1.5
 
 
-def test_an_issuer_that_is_not_there(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreachable_issuer(caplog: pytest.LogCaptureFixture) -> None:
     """A refused connection verifies nothing, and is logged."""
     with serving() as gone:
         url = gone.url
 
-    assert PublishedKeys(url, timeout=0.5).find("old", "RS256") is None
+    assert RemoteJWKSet(url, timeout=0.5).find("old", "RS256") is None
     assert "ConnectionRefusedError" in caplog.text
 
 
@@ -280,7 +282,7 @@ def test_keys_over_tls(
     *,
     trusted: bool,
 ) -> None:
-    """Keys are taken from a server whose certificate the machine trusts, and from no other."""
+    """Keys come only from a server whose certificate the machine trusts."""
     pem = certificate(tmp_path)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(pem)
@@ -289,14 +291,14 @@ def test_keys_over_tls(
 
     with serving(tls) as issuer:
         issuer.keys = [OLD.jwk]
-        found = PublishedKeys(issuer.url).find("old", "RS256")
+        found = RemoteJWKSet(issuer.url).find("old", "RS256")
 
     assert (found is not None) is trusted
     assert ("SSLCertVerificationError" in caplog.text) is not trusted
 
 
 def test_the_shared_secret_serves_one_algorithm() -> None:
-    """HS256 and nothing else, whatever the token calls its key."""
+    """HS256 only, whatever key id the token has."""
     secret = SharedSecret(b"s" * 32)
 
     assert secret.find(None, "HS256") is secret.find("any", "HS256") is not None

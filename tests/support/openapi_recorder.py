@@ -1,7 +1,7 @@
-"""Holds every answer that a test sees against the API's document.
+"""Checks every response that a test sees against the API's document.
 
-An answer that the document does not allow fails the test that saw it; `unseen` lists the documented
-answers that no test has seen.
+A response that the document does not allow fails the test that saw it. `unseen` lists the
+documented responses that no test has seen.
 """
 
 import json
@@ -20,9 +20,9 @@ _PROBLEM = "application/problem+json"
 
 
 class Recorder:
-    """Remembers which answers of an OpenAPI document (3.1) were seen, and refuses all others.
+    """Records the responses of an OpenAPI document (3.1), and rejects undocumented ones.
 
-    An answer is known by its operation, its status, and its problem's type or its media type:
+    A response is identified by operation, status, and problem type or media type:
     ``POST /users 409 /problems/email-taken``.
     """
 
@@ -36,47 +36,47 @@ class Recorder:
     def record(
         self, method: str, path: str, status: int, headers: Mapping[str, str], body: str
     ) -> None:
-        """Remember one answer; `path` may carry a query.
+        """Record one response; `path` may have a query.
 
-        Raises AssertionError, whose sentence says what the document does not allow.
+        Raises AssertionError if the document does not allow it, and says why.
         """
         fields = {name.lower(): value for name, value in headers.items()}
         template = self._template(path.partition("?")[0])
         place = f"{method} {template or path} {status}"
         operations = self._document["paths"].get(template, {})
-        # HEAD answers as GET does, without the body (RFC 9110 §9.3.2).
+        # HEAD responds as GET does, without the body (RFC 9110 §9.3.2).
         operation = operations.get("get" if method == "HEAD" else method.lower())
         if operation is None:
             self._check_unrouted(place, fields, body, has_path=bool(operations))
             return
         assert str(status) in operation["responses"], f"{place} is not documented"
-        answer = self._resolved(operation["responses"][str(status)])
-        self._check_headers(place, answer.get("headers", {}), fields)
+        response = self._resolved(operation["responses"][str(status)])
+        self._check_headers(place, response.get("headers", {}), fields)
         if method == "HEAD":
             assert not body, f"{place} has a body"
             return
-        self._seen.add(f"{place} {self._check_body(place, answer, fields, body)}".rstrip())
+        self._seen.add(f"{place} {self._check_body(place, response, fields, body)}".rstrip())
 
     @property
     def unseen(self) -> list[str]:
-        """The documented answers that no test has seen."""
+        """The documented responses that no test has seen."""
         return sorted(set(self.documented) - self._seen)
 
     @cached_property
     def documented(self) -> list[str]:
-        """Every answer of the document."""
+        """Every response of the document."""
         return [
             f"{method.upper()} {path} {status} {kind}".rstrip()
             for path, operations in self._document["paths"].items()
             for method, operation in operations.items()
-            for status, answer in operation["responses"].items()
-            for kind in _kinds(self._resolved(answer))
+            for status, response in operation["responses"].items()
+            for kind in _kinds(self._resolved(response))
         ]
 
     def _check_unrouted(
         self, place: str, fields: Mapping[str, str], body: str, *, has_path: bool
     ) -> None:
-        """Check what is answered where there is no operation: a preflight, 405 or 404."""
+        """Check the response where there is no operation: a preflight, 405 or 404."""
         method, *_, status = place.split(" ")
         if has_path:
             assert status in {"204", "405"}, f"{place}: no such operation is documented"
@@ -99,23 +99,23 @@ class Recorder:
                 self.validate(f"{place} {name}", value, header["schema"])
 
     def _check_body(
-        self, place: str, answer: Mapping[str, Any], fields: Mapping[str, str], body: str
+        self, place: str, response: Mapping[str, Any], fields: Mapping[str, str], body: str
     ) -> str:
-        """Return what tells the answer from others of its status."""
-        if "content" not in answer:
+        """Return what distinguishes the response from others with its status."""
+        if "content" not in response:
             assert not body, f"{place} has a body"
             return ""
         media_type = fields.get("content-type", "").partition(";")[0]
-        assert media_type in answer["content"], f"{place}: {media_type!r} is not documented"
-        schema = answer["content"][media_type]["schema"]
-        value = json.loads(body) if media_type.endswith("json") else body
+        assert media_type in response["content"], f"{place}: {media_type!r} is not documented"
+        schema = response["content"][media_type]["schema"]
+        value: Any = json.loads(body) if media_type.endswith("json") else body
         self.validate(place, value, schema)
         return str(value["type"]) if media_type == _PROBLEM else media_type
 
     def validate(self, place: str, value: object, schema: str | Mapping[str, Any]) -> None:
-        """Return when the value fits the schema, which may refer to the document.
+        """Validate the value by the schema, which may refer to the document.
 
-        Raises AssertionError with everything that does not fit.
+        Raises AssertionError that lists all errors.
         """
         key = json.dumps(schema)
         if key not in self._validators:
@@ -130,7 +130,7 @@ class Recorder:
         assert not errors, f"{place}: {errors}"
 
     def _template(self, path: str) -> str | None:
-        """Return the documented path that `path` is one of; literal segments win."""
+        """Return the documented path that matches `path`; literal segments take precedence."""
         asked = path.removesuffix("/") or "/"
         return next((one for one, shape in self._templates if shape.fullmatch(asked)), None)
 
@@ -152,15 +152,15 @@ class Recorder:
 
 @cache
 def recorder() -> Recorder:
-    """Return the recorder of this run, which the tests' client tells of every answer."""
-    # Whatever the settings of a test are, the document is the same.
+    """Return the recorder of this run, to which the tests' client reports every response."""
+    # The document is the same for all settings of the tests.
     document = import_module("app").document()
     return Recorder(json.loads(bytes(document)))
 
 
-def _kinds(answer: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what tells the answers of one status apart."""
-    for media_type, media in answer.get("content", {"": {}}).items():
+def _kinds(response: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what distinguishes the responses of one status."""
+    for media_type, media in response.get("content", {"": {}}).items():
         if media_type == _PROBLEM:
             yield from media["schema"]["properties"]["type"]["enum"]
         else:

@@ -1,20 +1,21 @@
-"""Tools of others, which `tests/install-tools` installs: used where they are, insisted on in CI."""
+"""External tools, which `tests/install-tools` installs: optional locally, required in CI."""
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.e2e.server import ROOT
-from tests.needs import missing, program
+from tests.support.needs import missing, program
 
 TOOLS = ROOT / ".tools"
 HERE = Path(__file__).parent
 
 
-def outsider(*names: str) -> list[str]:
-    """Return the paths of the tools; without one of them the test skips, in CI it fails.
+def external_tools(*names: str) -> list[str]:
+    """Return the paths of the tools; skip the test without one of them, or fail it in CI.
 
-    A name with a slash is a path within the folder of tools, another one a command.
+    A name with a slash is a path within the folder of tools; any other is a command.
     """
     found = []
     for name in names:
@@ -27,12 +28,17 @@ def outsider(*names: str) -> list[str]:
     return found
 
 
-def run(*command: str | Path, cwd: Path, seconds: int = 120, **environment: str) -> str:
-    """Return what the command prints; it must succeed."""
+def run(
+    *command: str | Path,
+    cwd: Path,
+    seconds: int = 120,
+    variables: Mapping[str, str] | None = None,
+) -> str:
+    """Return the output of the command, which must succeed, run with `variables` added."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
-        env={**os.environ, "NO_COLOR": "1", **environment},
+        env={**os.environ, "NO_COLOR": "1", **(variables or {})},
         check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,4 +1,4 @@
-"""The application behind a gateway that asks for tokens, as a test can call it."""
+"""The application behind a gateway that requires tokens, for tests to call."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,11 +11,12 @@ from typing import Any, NamedTuple, Self
 
 import pytest
 
-from tests.api_gateway import ApiGateway
-from tests.issuer import AUDIENCE, ISSUER, SECRET, claims, shared
-from tests.openapi_recorder import recorder
+from tests.support.api_gateway import ApiGateway
+from tests.support.issuer import AUDIENCE, ISSUER, SECRET, claims, shared
+from tests.support.openapi_recorder import recorder
+from tests.support.resource_case import Body, ResourceCase, resource_cases
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENT = {
     "STORAGE_URL": "memory:",
     "CURSOR_SECRET": "a secret of the tests that signs cursors",
@@ -23,22 +24,22 @@ ENVIRONMENT = {
     "AUTH_AUDIENCE": AUDIENCE,
     "AUTH_SECRET": SECRET,
 }
-ORDER = {
+ORDER: dict[str, Any] = {
     "currency": "EUR",
     "items": [{"sku": "book", "quantity": 2, "unit_price": 1250}],
 }
 
 
 class Reply(NamedTuple):
-    """What came back; `body` is parsed, None when empty."""
+    """The response; `body` is parsed, None if empty."""
 
     status: int
     headers: Mapping[str, str]
     body: Any
 
     @property
-    def lasting(self) -> tuple[object, ...]:
-        """The reply without what differs from request to request by design."""
+    def stable(self) -> tuple[object, ...]:
+        """The reply without what differs between requests by design."""
         body = self.body
         if isinstance(body, dict):
             body = {name: value for name, value in body.items() if name != "request_id"}
@@ -47,7 +48,7 @@ class Reply(NamedTuple):
 
 
 class Served:
-    """A fresh application of its own, with nobody in it."""
+    """A new application without users."""
 
     def __init__(self, module: ModuleType) -> None:
         self.module = module
@@ -59,12 +60,12 @@ class Served:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of storage."""
+        """Close storage."""
         self.module.storage().close()
 
     @property
     def routes(self) -> list[tuple[str, str]]:
-        """Every (method, path) that the application declares."""
+        """Every (method, path) of the application."""
         declared = self.module.app.routes.items()
         return sorted((method, path) for path, methods in declared for method in methods)
 
@@ -76,24 +77,43 @@ class Served:
         body: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Send one request through the gateway: authorizer first, then the application."""
+        """Send one request through the gateway: first the authorizer, then the application."""
         fields = [*(headers or {}).items()]
         if authorization is not None:
             fields.append(("Authorization", authorization))
         empty = b"" if body is None else body
         raw = empty if isinstance(empty, bytes) else json.dumps(body).encode()
-        answer = self.gateway.answer(method, path, fields, raw)
-        text = answer["body"]
-        recorder().record(method, path, answer["statusCode"], answer["headers"], text)
-        is_json = "json" in answer["headers"].get("Content-Type", "")
+        response = self.gateway.respond(method, path, fields, raw)
+        text = response["body"]
+        recorder().record(method, path, response["statusCode"], response["headers"], text)
+        is_json = "json" in response["headers"].get("Content-Type", "")
         parsed = json.loads(text) if is_json and text else text or None
-        return Reply(answer["statusCode"], answer["headers"], parsed)
+        return Reply(response["statusCode"], response["headers"], parsed)
 
     def as_administrator(self, method: str, path: str, body: object = None) -> Reply:
-        """Send one request as an administrator who is no user; it must succeed."""
+        """Send one request as an administrator, who is no user; it must succeed."""
         reply = self.call(method, path, bearer("boss", roles=["admin"]), body)
         assert reply.status < 300, reply
         return reply
+
+    def new(self, case: ResourceCase, ids: Mapping[str, str], *patches: Body) -> str:
+        """Return the id of a new entity under the parent in `ids`, after these patches."""
+        body = case.creation(next(self._numbers))
+        path = case.collection.format(**ids)
+        created = self.as_administrator("POST", path, body).body
+        entity_id: str = created[case.resource.id_field]
+        for patch in patches:
+            self.as_administrator("PATCH", f"{path}/{entity_id}", patch)
+        return entity_id
+
+    def ids_in(self, path: str, **known: str) -> dict[str, str]:
+        """Return the `known` ids, and those of new entities for the others in a path template."""
+        ids = {**known}
+        for case in resource_cases():
+            field = case.resource.id_field
+            if f"{{{field}}}" in path and field not in ids:
+                ids[field] = self.new(case, ids)
+        return ids
 
     def user(self, status: str = "active") -> str:
         """Return the id of a new user."""
@@ -102,7 +122,7 @@ class Served:
         return str(self.as_administrator("POST", "/users", new).body["user_id"])
 
     def order(self, user_id: str, *steps: str) -> str:
-        """Return the id of a new order of the user, taken through `steps`."""
+        """Return the id of a new order of the user, after the status changes `steps`."""
         path = f"/users/{user_id}/orders"
         order_id = str(self.as_administrator("POST", path, ORDER).body["order_id"])
         for step in steps:
@@ -116,7 +136,7 @@ def bearer(subject: str, *, secret: str = SECRET, **changes: object) -> str:
 
 
 def load() -> ModuleType:
-    """Load app.py anew, with settings and storage of its own."""
+    """Load a new copy of app.py, with its own settings and storage."""
     spec = spec_from_file_location("app_of_a_test", ROOT / "app.py")
     assert spec is not None
     assert spec.loader is not None
@@ -127,11 +147,11 @@ def load() -> ModuleType:
 
 @contextmanager
 def served(**environment: str) -> Iterator[Served]:
-    """Load app.py anew, with the tests' settings changed by `environment`, while the block runs."""
+    """Load a new copy of app.py while the block runs, with `environment` added to the settings."""
     with pytest.MonkeyPatch.context() as process:
         for name, value in {**ENVIRONMENT, **environment}.items():
             process.setenv(name, value)
-        # Chalice adds its name to this at each start, and botocore sends it with every request.
+        # Chalice appends its name to this at each start, and botocore sends it with every request.
         process.setenv("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13")
         with Served(load()) as fresh:
             yield fresh

@@ -1,4 +1,4 @@
-"""What the founding documents describe, as they describe it."""
+"""The behaviour that legacy clients rely on."""
 
 import json
 from types import SimpleNamespace
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.legacy import MESSAGES
-from tests.served import ORDER, Served, bearer
+from tests.support.served import ORDER, Served, bearer
 
 SAMPLE_EVENT = {
     "resource": "/user/get-details",
@@ -46,7 +46,7 @@ FUNCTIONS = {
 
 
 def invoke(api: Served, name: str, event: dict[str, Any]) -> tuple[int, Any]:
-    """Invoke a Lambda function by its name; return the status and the parsed body."""
+    """Invoke a Lambda function by name; return the status and the parsed body."""
     handler = api.module.app.handler_map[name]
     response = handler(event, SimpleNamespace(aws_request_id="invocation"))
     assert set(response) == {"statusCode", "headers", "body"}
@@ -55,36 +55,36 @@ def invoke(api: Served, name: str, event: dict[str, Any]) -> tuple[int, Any]:
 
 
 @pytest.mark.parametrize("path", LISTING)
-def test_the_path_router_answers_as_the_last_listing(api: Served, path: str) -> None:
-    """lambda_handler returns the listing's response, to the byte, by the path alone."""
+def test_the_path_router_responds_as_listed(api: Served, path: str) -> None:
+    """lambda_handler chooses the listed response, byte for byte, by path alone."""
     expected = {"statusCode": 200, "body": LISTING[path]}
     assert api.module.lambda_handler({"path": path}, None) == expected
     assert api.module.lambda_handler({"path": path, "httpMethod": "DELETE"}, None) == expected
 
 
-def test_the_path_router_answers_the_sample_event(api: Served) -> None:
-    """The document's whole sample event gets the details' message."""
-    answer = api.module.lambda_handler(SAMPLE_EVENT, SimpleNamespace())
-    assert answer == {"statusCode": 200, "body": '{"message": "user details"}'}
+def test_the_path_router_handles_the_sample_event(api: Served) -> None:
+    """The complete sample event gets the message of the user's details."""
+    response = api.module.lambda_handler(SAMPLE_EVENT, SimpleNamespace())
+    assert response == {"statusCode": 200, "body": '{"message": "user details"}'}
 
 
 @pytest.mark.parametrize("event", [{}, {"path": None}, {"path": ["/user/create"]}])
-def test_the_path_router_survives_events_without_a_path(api: Served, event: dict[str, Any]) -> None:
-    """An event without a usable path is answered with `Service not found`."""
+def test_the_path_router_handles_events_without_a_path(api: Served, event: dict[str, Any]) -> None:
+    """An event without a usable path gets `Service not found`."""
     assert api.module.lambda_handler(event, None)["body"] == '{"message": "Service not found"}'
 
 
 @pytest.mark.parametrize("path", MESSAGES)
-def test_the_old_paths_answer_over_http(api: Served, path: str) -> None:
-    """Each old path answers its message to anybody, and names its successor."""
+def test_the_old_paths_respond_over_http(api: Served, path: str) -> None:
+    """Each old path returns its message to everyone, and links to its successor."""
     reply = api.call("GET", path)
     assert (reply.status, reply.body) == (200, json.loads(LISTING[path]))
     assert reply.headers["Deprecation"] == "@1795219200"
     assert reply.headers["Link"] == '</users>; rel="successor-version"'
 
 
-def test_every_function_of_the_table_exists_by_its_name(api: Served) -> None:
-    """The table's seven functions and the path router are Lambda functions of the app."""
+def test_every_listed_function_exists_by_name(api: Served) -> None:
+    """The seven listed functions and the path router are Lambda functions of the app."""
     declared = api.module.app.pure_lambda_functions
     assert {function.name for function in declared} == FUNCTIONS
     for function in declared:
@@ -93,8 +93,8 @@ def test_every_function_of_the_table_exists_by_its_name(api: Served) -> None:
         assert callable(getattr(api.module, attribute))
 
 
-def test_the_functions_answer_bare_events(api: Served) -> None:
-    """Each named function runs its route for the documents' bare events."""
+def test_the_functions_handle_bare_events(api: Served) -> None:
+    """Each named function runs its route for the documented bare events."""
     new = {"name": "Ann", "email": "ann@example.com"}
     status, created = invoke(api, "createUserLambda", {"body": json.dumps(new)})
     assert (status, created["message"]) == (201, "User created")
@@ -135,13 +135,13 @@ def test_the_functions_refuse_bad_bare_events(api: Served, event: dict[str, Any]
     assert invoke(api, "createUserLambda", event)[0] == 400
 
 
-def test_a_bare_event_without_path_parameters_finds_nothing(api: Served) -> None:
-    """A bare event that names no user is a 404."""
+def test_a_bare_event_without_path_parameters_is_404(api: Served) -> None:
+    """A bare event without a user id is a 404."""
     assert invoke(api, "getUserLambda", {})[0] == 404
 
 
-def test_headers_of_bare_events_count(api: Served) -> None:
-    """A bare event's headers are read as the route reads them, in any case."""
+def test_headers_of_bare_events_are_read(api: Served) -> None:
+    """The headers of a bare event are case-insensitive, as on the route."""
     user_id = api.user()
     event = {
         "pathParameters": {"user_id": user_id},
@@ -150,8 +150,8 @@ def test_headers_of_bare_events_count(api: Served) -> None:
     assert invoke(api, "deleteUserLambda", event)[0] == 412
 
 
-def test_an_event_of_the_gateway_has_its_callers_rights(api: Served) -> None:
-    """A function that API Gateway calls knows its authorizer's caller, and nobody without one."""
+def test_an_event_of_the_gateway_has_its_callers_permissions(api: Served) -> None:
+    """A function called by API Gateway has the authorizer's caller, if any."""
     user_id = api.user()
     path = f"/users/{user_id}"
     event = api.gateway.event("GET", path, [("Authorization", bearer(user_id))], b"")
@@ -162,8 +162,8 @@ def test_an_event_of_the_gateway_has_its_callers_rights(api: Served) -> None:
     assert invoke(api, "deleteUserLambda", event)[0] == 403
 
 
-def test_a_function_answers_for_its_own_route_alone(api: Served) -> None:
-    """An event that names another route does not lead a function there."""
+def test_a_function_serves_only_its_own_route(api: Served) -> None:
+    """An event that names another route does not reach that route."""
     user_id = api.user()
     event = api.gateway.event("DELETE", f"/users/{user_id}", [], b"")
     event["requestContext"]["authorizer"] = {"principalId": "boss", "admin": "true"}
@@ -171,7 +171,7 @@ def test_a_function_answers_for_its_own_route_alone(api: Served) -> None:
     assert api.call("GET", f"/users/{user_id}", bearer(user_id)).status == 200
 
 
-def test_unknown_paths_and_methods_are_answered_by_the_app(api: Served) -> None:
+def test_the_app_handles_unknown_paths_and_methods(api: Served) -> None:
     """Any other path is 404 with `Service not found`; a wrong method is 405 with Allow."""
     for path in ("/nothing", "/a/b/c", "/users/x/y/z/1", "/user", "/user/create/deep"):
         reply = api.call("GET", path)
