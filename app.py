@@ -98,7 +98,7 @@ def tokens(request: AuthRequest) -> AuthResponse:
 def create_user(body: NewUser, key: IdempotencyKey | None) -> Created[UserCreated]:
     """Create a user.
 
-    No two users have one e-mail address, whatever its case. Send an `Idempotency-Key`, and the
+    E-mail addresses are unique, ignoring case. Send an `Idempotency-Key`, and the
     request can be repeated without creating a second user.
     """
     return users().create(body, key)
@@ -109,7 +109,7 @@ def list_users(query: UserListQuery) -> Page[User]:
     """List users.
 
     The newest come first. While `next_cursor` is not null, send it as `cursor`, with the same
-    filters and order, to get the next page; `Link` holds the same address. Nobody is skipped or
+    filters and sort order, to get the next page; `Link` has its URL. Nobody is skipped or
     listed twice while others are added.
     """
     return users().list(query)
@@ -175,7 +175,7 @@ def get_user_orders(caller: Caller, user_id: UserId, query: OrderListQuery) -> P
     """List a user's orders.
 
     The newest come first. While `next_cursor` is not null, send it as `cursor`, with the same
-    filters and order, to get the next page; `Link` holds the same address.
+    filters and sort order, to get the next page; `Link` has its URL.
     """
     return orders().list(caller, user_id, query)
 
@@ -198,18 +198,18 @@ def get_order_details(caller: Caller, user_id: UserId, order_id: OrderId) -> Ord
 def patch_order(
     caller: Caller, user_id: UserId, order_id: OrderId, body: OrderPatch, versions: ExpectedVersions
 ) -> Order:
-    """Take a step of an order's life, or change its metadata.
+    """Change an order's status or metadata.
 
     An order goes from `pending` to `paid`, `shipped` and `delivered`, and can become `cancelled`
-    while it is pending or paid. The user may cancel it while it is pending; all other steps are
-    for administrators. Items, currency and total never change.
+    while it is pending or paid. The user may cancel it while it is pending; all other changes of
+    the status are for administrators. Items, currency and total never change.
     """
     return orders().patch(caller, user_id, order_id, body, versions)
 
 
 @app.route("/")
 def index() -> Cacheable[Index]:
-    """List the addresses of the API."""
+    """List the API's URLs."""
     return Cacheable(Index())
 
 
@@ -224,7 +224,7 @@ def health() -> Health:
 def explain_problem(name: ProblemName) -> Cacheable[Explanation]:
     """Explain a type of problem.
 
-    Every error response names its `type`, an address that leads here.
+    The `type` of every error response is a URL that leads here.
     """
     return Cacheable(explain(name))
 

@@ -129,12 +129,12 @@ class InvalidParameter(BadRequest):
 
 
 class InvalidCursor(BadRequest):
-    """The cursor was changed, or made for another list, other filters or the other order."""
+    """The cursor was changed, or made for another list, other filters or another sort order."""
 
     name = "invalid-cursor"
     title = "Invalid cursor"
     explanation = (
-        "A cursor is valid only for the list, the filters and the order that it was made for."
+        "A cursor is valid only for the list, the filters and the sort order that it was made for."
     )
     detail = (
         "The cursor does not belong to this list: use 'next_cursor' as it was given, with the"

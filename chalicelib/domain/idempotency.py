@@ -33,7 +33,7 @@ CreatedT = TypeVar("CreatedT", bound=Entity)
 
 
 class Created(Struct, Generic[CreatedT], frozen=True):
-    """A new entity as it was first; `replayed` if an earlier request with the key created it."""
+    """A new entity as first created; `replayed` if an earlier request with the key created it."""
 
     entity: CreatedT
     replayed: bool = False

@@ -101,7 +101,7 @@ OrderStatus = Annotated[
     Literal["pending", "paid", "shipped", "delivered", "cancelled"],
     Meta(
         title="OrderStatus",
-        description="Where the order stands in its life.",
+        description="The order's current status.",
         extra=rule("'pending', 'paid', 'shipped', 'delivered' or 'cancelled'"),
     ),
 ]
@@ -186,7 +186,7 @@ class Order(Entity, frozen=True):
 
 
 class NewOrder(Input, frozen=True):
-    """What creates an order."""
+    """The body of a request that creates an order."""
 
     currency: CurrencyCode
     items: Annotated[
@@ -202,7 +202,7 @@ class NewOrder(Input, frozen=True):
 
 
 class OrderPatch(Input, frozen=True):
-    """What changes an order: a step of its life, its metadata, or both (RFC 7396)."""
+    """The body of a request that changes an order's status, metadata, or both (RFC 7396)."""
 
     status: OrderStatus | UnsetType = UNSET
     metadata: MetadataPatch | UnsetType | None = UNSET
@@ -233,7 +233,7 @@ ORDERS = Resource(
 
 
 class OrderService(ResourceService[Order]):
-    """Creates, reads, lists and steps the orders of users."""
+    """Creates, reads, lists and updates the orders of users."""
 
     resource = ORDERS
 
@@ -253,7 +253,7 @@ class OrderService(ResourceService[Order]):
 
     def get(self, caller: Caller, user_id: str, order_id: str) -> Order:
         """Return a user's order. Raises UserNotFound, OrderNotFound."""
-        self._check_user(caller, user_id)
+        self._require_user_unless_admin(caller, user_id)
         return self._get(user_id, order_id)
 
     def patch(
@@ -264,22 +264,25 @@ class OrderService(ResourceService[Order]):
         body: OrderPatch,
         versions: ExpectedVersions,
     ) -> Order:
-        """Take a step of an order's life, change its metadata, or both.
+        """Change an order's status, its metadata, or both.
 
         Raises UserNotFound, Forbidden, OrderNotFound, VersionMismatch, TooManyPairs,
         IllegalTransition.
         """
-        self._check_user(caller, user_id)
+        self._require_user_unless_admin(caller, user_id)
         guard = None if body.status is UNSET else _step_guard(caller, body.status)
         return self._patch((user_id, order_id), body, versions, guard)
 
     def list(self, caller: Caller, user_id: str, query: OrderListQuery) -> Page[Order]:
         """Return a page of a user's orders. Raises UserNotFound."""
-        self._check_user(caller, user_id)
+        self._require_user_unless_admin(caller, user_id)
         return self._list((user_id,), query)
 
-    def _check_user(self, caller: Caller, user_id: str) -> None:
-        """Keep a deleted user's orders from all but administrators: its token may live on."""
+    def _require_user_unless_admin(self, caller: Caller, user_id: str) -> None:
+        """Raise UserNotFound if the user is deleted: only administrators see its orders.
+
+        The token of a deleted user may still be valid.
+        """
         if not caller.is_admin and self._storage.get(USERS, (user_id,)) is None:
             raise UserNotFound
 

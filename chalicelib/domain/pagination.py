@@ -57,7 +57,7 @@ class ListQuery(Struct, frozen=True, kw_only=True):
     ] = None
 
     def select(self, resource: Resource[Any]) -> Query:
-        """Return the query that storage answers; filters are the fields the resource names."""
+        """Return the query for storage; its filters are the fields that the resource names."""
         names = (*resource.filters, *(unique.field for unique in resource.unique))
         filters = {name: getattr(self, name, None) for name in names}
         after, before = self.created_after, self.created_before

@@ -127,7 +127,7 @@ class Unique(Struct, frozen=True):
     taken: type[Conflict]
 
     def key(self, entity: Entity) -> str:
-        """Return what must be unique of an entity."""
+        """Return the entity's value, in the form in which values are compared."""
         return self.normalize(getattr(entity, self.field))
 
     @staticmethod
@@ -137,11 +137,12 @@ class Unique(Struct, frozen=True):
 
 
 class Counter(Struct, frozen=True, kw_only=True):
-    """A number of children, kept on their parent so that conditions on it are atomic.
+    """A count of an entity's children, for conditions that hold under concurrency.
 
-    With a `field` it counts the children whose `field` has one of `values`, otherwise all. A
-    creation that would exceed `maximum` raises `exceeded`; while the count is not zero, deleting
-    the parent raises `blocks_deletion`. Either may be absent.
+    DynamoDB stores it on the parent, and the other engines count. With a `field` it counts the
+    children whose `field` has one of `values`, otherwise all. A creation that would exceed
+    `maximum` raises `exceeded`; while the count is not zero, deleting the parent raises
+    `blocks_deletion`. Either may be absent.
     """
 
     name: str
@@ -191,7 +192,7 @@ class Resource(Generic[EntityT]):
     - `description`: one sentence for the API's document.
     - `parent`: the resource whose id comes before in the path; it has no parent itself.
     - `parent_guard`: the state of the parent that creations require.
-    - `counter`: a number of these entities, kept on the parent; every child has one.
+    - `counter`: a count of these entities; every child has one.
     - `on_parent_deletion`: whether entities are deleted with their parent, or kept. Those that
       are deleted with it have a maximum, which bounds the transaction. Those that are kept must
       not be counted any more by then.

@@ -84,7 +84,7 @@ class UserCreated(User, frozen=True, kw_only=True):
 
 
 class NewUser(Input, frozen=True):
-    """What creates a user."""
+    """The body of a request that creates a user."""
 
     name: Line
     email: Email
@@ -93,7 +93,10 @@ class NewUser(Input, frozen=True):
 
 
 class UserReplacement(Input, frozen=True):
-    """What replaces a user: absent metadata is emptied, an absent status is kept."""
+    """The body of a request that replaces a user.
+
+    Absent metadata is emptied; an absent status is kept.
+    """
 
     name: Line
     email: Email
@@ -102,7 +105,7 @@ class UserReplacement(Input, frozen=True):
 
 
 class UserPatch(Input, frozen=True):
-    """What changes a user: only the members that are named (RFC 7396)."""
+    """The body of a request that changes the named members of a user (RFC 7396)."""
 
     name: Line | UnsetType = UNSET
     email: Email | UnsetType = UNSET

@@ -2,7 +2,7 @@
 
 Routes, permissions and problems come from the application's own tables, parameters and bodies from
 the annotations of its handlers, their rules from the types, texts from the docstrings, and examples
-from the types. What is written here is OpenAPI's own: how those things are put in its words.
+from the types. This package only translates them into OpenAPI.
 """
 
 from typing import Any

@@ -49,7 +49,7 @@ PERMISSIONS: Mapping[tuple[str, str], Access] = {
 def authorize(
     access: Access, caller: Caller | None, owner: str | None, not_found: Callable[[], Exception]
 ) -> None:
-    """Return if the caller has access.
+    """Raise an exception unless the caller has access.
 
     `owner` is the id of the user in the path, None without one. Raises Unauthenticated without a
     caller, Forbidden if only administrators have access, and the exception that `not_found`

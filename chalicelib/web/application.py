@@ -48,15 +48,15 @@ class Api(Chalice):
         self._pagination = Pagination(CursorSigner(lambda: settings().cursor_secret))
 
     def route(self, path: str, **options: Any) -> Callable[[Handler], Handler]:  # noqa: ANN401
-        """Declare a route, as Chalice does; a GET route answers HEAD as well.
+        """Declare a route, as Chalice does; a GET route handles HEAD as well.
 
         `raises` lists the problems of the handler's own: see `Operation`.
         """
         methods = options.pop("methods", ["GET"])
         raises = tuple(options.pop("raises", ()))
-        answered = [*methods, "HEAD"] if "GET" in methods else methods
+        handled = [*methods, "HEAD"] if "GET" in methods else methods
         # Media types are checked where bodies are read, so that a refusal is a problem.
-        register = super().route(path, methods=answered, content_types=["*/*"], **options)
+        register = super().route(path, methods=handled, content_types=["*/*"], **options)
 
         def declare(handler: Handler) -> Handler:
             operation = Operation(handler, path, _access(methods, path), raises)
@@ -129,7 +129,7 @@ class Api(Chalice):
         return Response("", {**self._cors.preflight(request.headers, methods)}, 204)
 
     def _view(self, operation: Operation) -> Handler:
-        """Return the view that Chalice calls: who may call the handler, with what, and then."""
+        """Return the view that Chalice calls: it authorizes, reads the arguments, and responds."""
         handler, access, pagination = operation.handler, operation.access, self._pagination
         checks = list(operation.path_parameters.items())
         owner, not_found = (checks[0][0], checks[0][1].not_found) if checks else ("", NotFound)

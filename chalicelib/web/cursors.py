@@ -1,8 +1,8 @@
 """Signed cursors: where the next page of a list starts, so that nobody can alter it.
 
 A cursor is the id after which the page starts, with an HMAC over that id and everything that the
-page depends on: the list's path, the filters and the order. A page is found by its key, so the last
-one costs what the first one does.
+page depends on: the list's path, the filters and the sort order. A page is found by its key, so the
+last one costs what the first one does.
 """
 
 import hmac

@@ -24,7 +24,7 @@ _REDIRECTS = 300
 def make_client(
     budget: float, around: Callable[[Send], Send] = lambda send: send
 ) -> "DynamoDBClient":
-    """Return a client whose every request ends, answered or not, well inside `budget` seconds.
+    """Return a client whose connection and read timeouts are small parts of `budget` (seconds).
 
     `around` may put something between the client and what sends its requests, for tests.
     """
@@ -39,7 +39,7 @@ def make_client(
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
             # Of botocore's modes only this one, on its last attempt, raises ChecksumError for an
-            # answer that arrived in part; the others would hand it on as an item that is absent.
+            # response that arrived in part; the others would return it as if there were no item.
             retries={"mode": "legacy", "total_max_attempts": 1},
             tcp_keepalive=True,
             # The two cost a sixth of a GetItem's CPU time: the requests are built and tested
@@ -55,10 +55,10 @@ def make_client(
         weakref.finalize(client, connections.close)
         send = around(connections.send)
 
-        def answer(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        def send_request(request: AWSPreparedRequest, **_: object) -> AWSResponse:
             return send(request)
 
-        client.meta.events.register("before-send.dynamodb", answer)
+        client.meta.events.register("before-send.dynamodb", send_request)
     return cast("DynamoDBClient", client)
 
 
@@ -68,14 +68,14 @@ def timeouts(budget: float) -> tuple[float, float]:
 
 
 class _Parser(JSONParser):
-    """Takes an answer as it comes: here, nothing but the shape of its JSON is ever used.
+    """Decodes responses as plain JSON, without botocore's model.
 
     botocore walks every value of every item by the service's model only to build the same
     dictionaries again, half of the CPU time of a Query. That matters for binary attributes alone.
     """
 
     def parse(self, response: Any, shape: Any) -> Any:  # noqa: ANN401 - botocore's own types
-        """Return the members of an answer; errors are read as botocore reads them."""
+        """Return the members of a response; errors are parsed by botocore."""
         if response["status_code"] >= _REDIRECTS:
             return super().parse(response, shape)
         metadata = {"HTTPStatusCode": response["status_code"], "HTTPHeaders": response["headers"]}
@@ -83,7 +83,7 @@ class _Parser(JSONParser):
         try:
             return msgspec.json.decode(body) | {"ResponseMetadata": metadata}
         except msgspec.DecodeError:
-            # Of what is no JSON, botocore would make an answer without the members asked for.
+            # botocore would turn it into a response without the requested members.
             raise IncompleteReadError(
                 actual_bytes=len(body), expected_bytes=len(body) + 1
             ) from None
@@ -95,5 +95,5 @@ class _Parsers(ResponseParserFactory):
     _parser = _Parser()
 
     def create_parser(self, protocol_name: str) -> _Parser:  # noqa: ARG002 - DynamoDB's is JSON
-        """Return the parser of answers."""
+        """Return the parser of responses."""
         return self._parser

@@ -21,7 +21,7 @@ _NONE = {"N": "0"}
 
 
 class Deletion:
-    """The writes that delete an entity, as long as it is still as it was seen.
+    """The writes that delete an entity, on condition that it has not changed since it was read.
 
     `now` is in seconds since the Unix epoch.
     """
@@ -60,7 +60,7 @@ class Deletion:
         return writes
 
     def skip(self, failed: Iterable[Write]) -> None:
-        """Leave out what failed from now on.
+        """Leave out the writes that failed, from now on.
 
         These are records of keys that expired and were used again for another creation.
         """

@@ -176,10 +176,9 @@ def _selection(partition: str, low: str, high: str, query: Query) -> dict[str, A
 def _rows(
     operation: Operation, request: dict[str, Any], limit: int
 ) -> Iterator[tuple[Key, Item | None]]:
-    """Yield the rows, each with its key, of as many Queries as are asked for.
+    """Yield keys and rows, sending Queries as the caller consumes them.
 
-    If no further Query may be made but there are more rows, the last value is the key up to which
-    rows were read, and None.
+    If rows remain after the last Query, yield the last key that was read, and None.
     """
     start: dict[str, Any] = {}
     for turn in range(_MAX_QUERIES):

@@ -90,7 +90,7 @@ class Operation:
         self._retries = 0
 
     def send(self, name: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Send `request` until there is a response, and return that.
+        """Send `request`, retry transient failures, and return the response.
 
         Raises ConditionFailed, Unavailable, and botocore's ClientError for a fault of this code.
         """

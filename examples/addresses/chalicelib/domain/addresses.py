@@ -60,7 +60,7 @@ class Address(Entity, frozen=True):
 
 
 class NewAddress(Input, frozen=True):
-    """What creates an address."""
+    """The body of a request that creates an address."""
 
     recipient: Line
     street: Line
@@ -70,7 +70,7 @@ class NewAddress(Input, frozen=True):
 
 
 class AddressPatch(Input, frozen=True):
-    """What changes an address: only the members that are named (RFC 7396)."""
+    """The body of a request that changes the named members of an address (RFC 7396)."""
 
     recipient: Line | UnsetType = UNSET
     street: Line | UnsetType = UNSET
