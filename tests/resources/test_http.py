@@ -459,3 +459,20 @@ def _problems(document: Body, operation: Body) -> set[str]:
         text = json.dumps(document["components"]["responses"][name] if name else response)
         found |= {part for part in text.split('"') if part.startswith("/problems/")}
     return found
+
+
+@each
+def test_an_encoded_path_is_the_same_path(api: Served, case: ResourceCase) -> None:
+    """Ids that are percent-encoded in a path change no Location, no cursor and no replay."""
+    ids = ids_of_parents(api, case)
+    path = case.collection.format(**ids)
+    encoded = path.replace("usr_", "%75sr_")
+    first = as_admin(api, "POST", path, case.creation(7), Idempotency_Key="a key")
+    api.new(case, ids)
+
+    again = as_admin(api, "POST", encoded, case.creation(7), Idempotency_Key="a key")
+    cursor = as_admin(api, "GET", f"{encoded}?limit=1").body["next_cursor"]
+
+    assert (again.status, again.body) == (201, first.body)
+    assert again.headers["Location"].endswith(f"{path}/{first.body[case.resource.id_field]}")
+    assert as_admin(api, "GET", f"{path}?limit=1&cursor={cursor}").status == 200
