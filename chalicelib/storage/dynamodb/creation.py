@@ -7,7 +7,7 @@ from chalicelib.domain.errors import Problem
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.resource import EntityT, Resource
 from chalicelib.storage.dynamodb.items import Item, Layout, latest_child_attribute, record_item
-from chalicelib.storage.dynamodb.updates import Update
+from chalicelib.storage.dynamodb.updates import Update, counter_update
 
 Write = dict[str, Any]
 
@@ -30,8 +30,8 @@ class Creation:
         """Return the writes: the record, the parent, the entity, and the values that it claims."""
         items = self._layout.of(resource)
         writes = [] if record is None else [self._put_record(record, entity.id)]
-        if resource.parent:
-            writes.append({"Update": self._parent_update(resource, entity).request()})
+        if update := self._parent_update(resource, entity):
+            writes.append({"Update": update.request()})
         writes.append(put_new(self._table, items.new(entity, self._shards, record)))
         writes += [
             put_new(self._table, items.claim(unique, unique.key(entity), entity.id))
@@ -61,13 +61,13 @@ class Creation:
         }
         return put
 
-    def _parent_update(self, resource: Resource[EntityT], entity: EntityT) -> Update:
+    def _parent_update(self, resource: Resource[EntityT], entity: EntityT) -> Update | None:
         """Return the parent's part in the creation of a child: guard, counter and maximum."""
-        parent, counter, guard = resource.parent, resource.counter, resource.parent_guard
-        assert parent is not None and counter is not None  # noqa: S101, PT018 - see Resource
-        update = Update(self._table, self._layout.of(parent).key(resource.ids(entity)[:-1]))
-        counted = counter.counts(entity)
-        update.increment(counter.name, int(counted))
+        counter, guard = resource.counter, resource.parent_guard
+        counted = counter is not None and counter.counts(entity)
+        update = counter_update(self._table, self._layout, resource, entity, int(counted))
+        if counter is None or update is None:
+            return None
         if counter.maximum is not None and counted:
             update.where(
                 f"(attribute_not_exists(#{counter.name}) OR #{counter.name} < :maximum)",

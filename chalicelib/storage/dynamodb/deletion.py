@@ -14,7 +14,7 @@ from chalicelib.storage.dynamodb.items import (
     record_key,
 )
 from chalicelib.storage.dynamodb.requests import Operation
-from chalicelib.storage.dynamodb.updates import Update
+from chalicelib.storage.dynamodb.updates import Update, counter_update
 
 Write = dict[str, Any]
 _NONE = {"N": "0"}
@@ -29,7 +29,7 @@ class Deletion:
     def __init__(self, table: str, layout: Layout, items: ResourceItems[Any], now: int) -> None:
         self._table = table
         self._items = items
-        self._parent = layout.of(items.resource.parent) if items.resource.parent else None
+        self._layout = layout
         self._children = layout.children(items.resource)
         self._now = {"N": str(now)}
         self._foreign_records: list[dict[str, Any]] = []
@@ -50,7 +50,7 @@ class Deletion:
             for unique in resource.unique
         ]
         writes += self._tombstone(item, self._items.id(item))
-        if self._parent is not None and (update := self._parent_update(item)):
+        if update := self._parent_update(item):
             writes.append({"Update": update.request()})
         for child in self._children:
             if child.resource.on_parent_deletion == "delete":
@@ -87,14 +87,10 @@ class Deletion:
 
     def _parent_update(self, item: Item) -> Update | None:
         """Return the update that counts the entity no more, if it is counted."""
-        counter = self._items.resource.counter
-        entity = self._items.entity(item)
-        if self._parent is None or counter is None or not counter.counts(entity):
+        resource, entity = self._items.resource, self._items.entity(item)
+        if resource.counter is None or not resource.counter.counts(entity):
             return None
-        path = self._items.resource.ids(entity)[:-1]
-        update = Update(self._table, self._parent.key(path))
-        update.increment(counter.name, -1)
-        return update
+        return counter_update(self._table, self._layout, resource, entity, -1)
 
     def _tombstone(self, item: Item, owner_id: str) -> list[Write]:
         """Return what makes a tombstone of the record of an entity's creation, if it has one."""

@@ -37,7 +37,7 @@ from chalicelib.storage.dynamodb.items import (
 )
 from chalicelib.storage.dynamodb.lists import Lists, matches
 from chalicelib.storage.dynamodb.requests import Clock, ConditionFailed, Operation
-from chalicelib.storage.dynamodb.updates import Update, blind_update, exact_update
+from chalicelib.storage.dynamodb.updates import Update, blind_update, counter_update, exact_update
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -221,13 +221,10 @@ class DynamoDBStorage:
                 writes.append(put_new(self._table, items.claim(unique, after, new.id)))
                 writes.append({"Delete": claim})
         counter = resource.counter
-        if resource.parent and counter:
-            difference = counter.counts(new) - counter.counts(old)
-            if difference:
-                parent = self._layout.of(resource.parent)
-                update = Update(self._table, parent.key(resource.ids(new)[:-1]))
-                update.increment(counter.name, difference)
-                writes.append({"Update": update.request()})
+        difference = counter.counts(new) - counter.counts(old) if counter else 0
+        count = counter_update(self._table, self._layout, resource, new, difference)
+        if difference and count:
+            writes.append({"Update": count.request()})
         return writes
 
     def _find(

@@ -15,6 +15,7 @@ from chalicelib.storage.dynamodb.items import (
     REMEMBERED_WRITES,
     WRITE_TOKENS,
     Key,
+    Layout,
     ResourceItems,
     key_attribute,
     pairs,
@@ -111,6 +112,17 @@ class Update:
         self._sets.append(f"{path} = :{part}")
         self._names[f"#{part}"] = name or part
         self._values[f":{part}"] = value
+
+
+def counter_update(
+    table: str, layout: Layout, resource: Resource[EntityT], entity: EntityT, number: int
+) -> Update | None:
+    """Return the update by which the parent counts `number` more, None without a parent."""
+    if resource.parent is None or resource.counter is None:
+        return None
+    update = Update(table, layout.of(resource.parent).key(resource.ids(entity)[:-1]))
+    update.increment(resource.counter.name, number)
+    return update
 
 
 def blind_update(

@@ -73,8 +73,7 @@ class SQLStorage:
             earlier = self._claim(connection, record, entity.id, now)
             if earlier is not None:
                 return earlier
-            if resource.parent:
-                self._check_parent(connection, resource, entity)
+            self._check_parent(connection, resource, entity)
             connection.execute(insert(table.table).values(table.values(entity)))
             return None
 
@@ -172,10 +171,13 @@ class SQLStorage:
     def _check_parent(
         self, connection: Connection, resource: Resource[EntityT], entity: EntityT
     ) -> None:
-        """Lock the parent. Raises its not_found, the guard's refusal, the counter's `exceeded`."""
-        path, counter = resource.ids(entity)[:-1], resource.counter
+        """Lock the parent, if there is one.
+
+        Raises its not_found, the guard's refusal, the counter's `exceeded`.
+        """
         if resource.parent is None:
             return
+        path, counter = resource.ids(entity)[:-1], resource.counter
         # Creations exclude each other only where they are counted up to a maximum.
         is_limited = counter is not None and counter.maximum is not None
         parent = self._locked(connection, resource.parent, path, shared=not is_limited)
