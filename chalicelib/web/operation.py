@@ -27,6 +27,7 @@ from chalicelib.domain.errors import NotFound, Problem
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.pagination import ListQuery
 from chalicelib.domain.resource import ExpectedVersions, Input
+from chalicelib.domain.storage import Page
 from chalicelib.security.permissions import Access
 
 Handler = Callable[..., Any]
@@ -80,7 +81,7 @@ class Operation:
     """What a route does for its methods.
 
     `raises` lists the problems that follow neither from the arguments nor from the access. Raises
-    TypeError for an argument that nothing supplies.
+    TypeError for an argument that nothing supplies, and for a Page without its query.
     """
 
     def __init__(
@@ -106,8 +107,11 @@ class Operation:
         }
         returned = handler.__annotations__["return"]
         # `Created[User]` is a `Created` of a `User`.
-        self.result: Any = get_origin(returned) or returned
+        origin: object = get_origin(returned)
+        self.result: Any = origin or returned
         self.content: Any = get_args(returned)[0] if get_args(returned) else returned
+        if origin is Page and self.hint(Source.QUERY) is None:
+            raise TypeError(f"{handler.__name__} returns a Page and needs a ListQuery.")
 
     def hint(self, source: Source) -> Any:  # noqa: ANN401 - an annotation
         """Return the annotation of the argument that comes from `source`, None without one."""

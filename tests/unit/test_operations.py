@@ -1,4 +1,4 @@
-"""Operations: a handler's declaration is checked when its route is declared."""
+"""What declarations of handlers say; the handlers here raise NotImplementedError, never called."""
 
 from typing import Annotated, Any
 
@@ -140,6 +140,16 @@ def test_an_argument_without_annotation_is_refused() -> None:
 
     with pytest.raises(TypeError, match="'surprise' of bare"):
         Operation(bare, PATH, Access.OWNER)
+
+
+def test_a_page_without_its_query_is_refused() -> None:
+    """A handler that returns a page takes the query, to which the cursors are bound."""
+
+    def pages() -> Page[User]:
+        raise NotImplementedError
+
+    with pytest.raises(TypeError, match="pages returns a Page"):
+        Operation(pages, "/users", Access.ADMINISTRATORS)
 
 
 @pytest.mark.parametrize("handler", [a_text, a_plain_parameter])
