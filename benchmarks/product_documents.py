@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chalicelib.storage.dynamodb.client import make_client
+from chalicelib.storage.dynamodb.requests import make_client
 
 TABLE = "documents"
 
@@ -14,14 +14,19 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     parameters = event["pathParameters"]
     if parameters:
         key = {"user_id": {"S": parameters["user_id"]}}
-        item = client.get_item(TableName=TABLE, Key=key, ConsistentRead=True)["Item"]
+        item = client.call("GetItem", {"TableName": TABLE, "Key": key, "ConsistentRead": True})[
+            "Item"
+        ]
         return {"statusCode": 200, "body": item["document"]["S"]}
-    found = client.query(
-        TableName=TABLE,
-        IndexName="all",
-        KeyConditionExpression="kind = :kind",
-        ExpressionAttributeValues={":kind": {"S": "user"}},
-        Limit=25,
+    found = client.call(
+        "Query",
+        {
+            "TableName": TABLE,
+            "IndexName": "all",
+            "KeyConditionExpression": "kind = :kind",
+            "ExpressionAttributeValues": {":kind": {"S": "user"}},
+            "Limit": 25,
+        },
     )
     users = ",".join(item["document"]["S"] for item in found["Items"])
     return {"statusCode": 200, "body": f'{{"users":[{users}],"next_cursor":null}}'}

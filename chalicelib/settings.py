@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from chalicelib.parameter_store import read_parameter
+from chalicelib.settings_error import SettingsError
 
 # Keys are fetched over TLS, except from this machine, where tests run a provider.
 _JWKS_URL = re.compile(
@@ -17,10 +18,6 @@ _JWKS_URL = re.compile(
 )
 # Inserted into a page and its Content-Security-Policy: no characters that are special in either.
 _SWAGGER_UI_URL = re.compile(r"(https://[A-Za-z0-9.-]+(:[0-9]{1,5})?)?(/[A-Za-z0-9._~@-]+)*")
-
-
-class SettingsError(Exception):
-    """A setting is missing or invalid; the message says which, and what to set."""
 
 
 class Settings:

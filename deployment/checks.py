@@ -2,7 +2,7 @@
 
 import sys
 
-from chalicelib.settings import SettingsError
+from chalicelib.settings_error import SettingsError
 from deployment.errors import DeploymentError
 from deployment.stages import Stage
 

@@ -104,7 +104,7 @@ def test_removed_modules_are_not_needed(bundle: Path, tmp_path: Path) -> None:
         opened.extractall(tmp_path)
     code = """if True:
         import sys
-        from chalicelib.storage.dynamodb.client import make_client
+        from chalicelib.storage.dynamodb.requests import make_client
         print(make_client(8).get_item.__doc__, *sys.modules)
     """
     aws = {"AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": str(tmp_path)}

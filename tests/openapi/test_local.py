@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from chalicelib.docs_page.page import SWAGGER_UI_FILES
-from chalicelib.settings import Settings, SettingsError
+from chalicelib.settings import Settings
+from chalicelib.settings_error import SettingsError
 from localdev.gateway import LocalGateway
 from localdev.swagger_ui import SWAGGER_UI_PATH, SwaggerUI
 from tests.support.served import served

@@ -2,18 +2,20 @@
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from sqlalchemy import create_engine
 
+from chalicelib.aws.errors import ServiceError
 from chalicelib.domain.registry import RESOURCES
 from chalicelib.domain.resource import Resources
 from chalicelib.domain.storage import Storage
-from chalicelib.storage.dynamodb.client import make_client
 from chalicelib.storage.dynamodb.engine import DynamoDBStorage
+from chalicelib.storage.dynamodb.requests import DynamoDBClient, make_client
 from chalicelib.storage.factory import open_storage
 from chalicelib.storage.sql.schema import Schema
 from localdev.emulators import Emulators, environment
@@ -57,8 +59,7 @@ def new_storage(
 
     It takes the resources to keep, and options of DynamoDB's engine.
     """
-    # Making a client is slow, so the storages of a test share one.
-    clients: list[Any] = []
+    tables: list[Any] = []
     with contextlib.ExitStack() as stack:
 
         def make(resources: Resources = RESOURCES, **options: Any) -> Storage:
@@ -72,12 +73,13 @@ def new_storage(
                 return _open(stack, url, resources)
             for name, value in environment(url_of(engines, engine)).items():
                 monkeypatch.setenv(name, value)
-            if not clients:
-                clients.append(_CLIENTS[engine](_BUDGET))
-                stack.callback(clients[0].close)
-            table = stack.enter_context(a_table(clients[0], resources))
+            if not tables:
+                # Making one is slow.
+                tables.append(boto3.client("dynamodb"))
+                stack.callback(tables[0].close)
+            table = stack.enter_context(a_table(tables[0], resources))
             storage = DynamoDBStorage(
-                table, resources, client=lambda _budget: clients[0], budget=_BUDGET, **options
+                table, resources, client=_CLIENTS[engine], budget=_BUDGET, **options
             )
             stack.callback(storage.close)
             return storage
@@ -92,30 +94,37 @@ def storage(new_storage: MakeStorage) -> Storage:
     return made
 
 
-def dynamodb_local_client(budget: float) -> Any:
-    """Return a client that adds a feature of 2023 to DynamoDB Local.
+class DynamoDBLocalClient:
+    """A client that adds a feature of 2023 to DynamoDB Local.
 
     DynamoDB Local does not return the item that refused a single write
     (ReturnValuesOnConditionCheckFailure), so it is read afterwards. That is not atomic, but storage
     decides nothing by it without a further condition.
     """
-    client = make_client(budget)
 
-    def remember(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
-        context["update"] = params
+    def __init__(self, budget: float) -> None:
+        self._client = make_client(budget)
 
-    def hand_back(parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:
-        if parsed.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
-            place = {name: context["update"][name] for name in ("TableName", "Key")}
-            found = client.get_item(**place, ConsistentRead=True)
-            parsed["Item"] = found.get("Item")
+    def call(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a request."""
+        try:
+            return self._client.call(operation, parameters)
+        except ServiceError as error:
+            if error.code == "ConditionalCheckFailedException":
+                place = {name: parameters[name] for name in ("TableName", "Key")}
+                found = self._client.call("GetItem", {**place, "ConsistentRead": True})
+                error.members = {**error.members, "Item": found.get("Item")}
+            raise
 
-    client.meta.events.register("before-parameter-build.dynamodb.UpdateItem", remember)
-    client.meta.events.register("after-call.dynamodb.UpdateItem", hand_back)
-    return client
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
 
 
-_CLIENTS = {"ministack": make_client, "dynamodb-local": dynamodb_local_client}
+_CLIENTS: dict[str, Callable[[float], DynamoDBClient]] = {
+    "ministack": make_client,
+    "dynamodb-local": DynamoDBLocalClient,
+}
 
 
 def _open(stack: contextlib.ExitStack, url: str, resources: Resources) -> Storage:

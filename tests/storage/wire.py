@@ -1,19 +1,18 @@
 """Between storage and the emulator: records requests, and makes them fail."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.compat import HTTPHeaders
-from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
-from botocore.httpsession import URLLib3Session
+from chalicelib.aws.client import Client
+from chalicelib.aws.configuration import configuration
+from chalicelib.aws.connections import Connections, Send
+from chalicelib.aws.errors import NoResponse
+from chalicelib.aws.http_messages import Request, Response
+from chalicelib.aws.retries import Clock, timeouts
+from chalicelib.storage.dynamodb.requests import make_client
 
-from chalicelib.storage.dynamodb.client import make_client
-from chalicelib.storage.dynamodb.connections import Send
-from chalicelib.storage.dynamodb.requests import Clock
-
-Fault = Callable[[AWSPreparedRequest], AWSResponse]
+Fault = Callable[[Request], Response]
 
 
 class Wire:
@@ -30,13 +29,9 @@ class Wire:
         self.fault: Fault | None = None
         self.due: range | tuple[int, ...] = ()
 
-    def __call__(self, budget: float) -> Any:
+    def __call__(self, budget: float) -> "Measured":
         """Return a client, as `make_client` does."""
-        client = make_client(budget, self._around)
-        events = client.meta.events
-        events.register("before-parameter-build.dynamodb", self._ask_for_capacity)
-        events.register("after-call.dynamodb", self._note_capacity)
-        return client
+        return Measured(make_client(budget, self._around), self)
 
     def reset(self, fault: Fault | None = None, due: range | tuple[int, ...] = ()) -> None:
         """Forget the recorded requests, and let `fault` handle those that are due from now on."""
@@ -44,23 +39,35 @@ class Wire:
         self.capacity.clear()
         self.fault, self.due = fault, due
 
-    def _ask_for_capacity(self, params: dict[str, Any], **_: object) -> None:
-        params["ReturnConsumedCapacity"] = "TOTAL"
-
     def _around(self, send: Send) -> Send:
-        def send_or_fail(request: AWSPreparedRequest) -> AWSResponse:
+        def send_or_fail(request: Request) -> Response:
             number = len(self.requests)
             self.requests.append((operation_of(request), body_of(request)))
             return (self.fault if self.fault is not None and number in self.due else send)(request)
 
         return send_or_fail
 
-    def _note_capacity(self, parsed: dict[str, Any], **_: object) -> None:
-        if "ConsumedCapacity" in parsed:
-            consumed = parsed["ConsumedCapacity"]
+
+class Measured:
+    """A client that asks what each request consumes."""
+
+    def __init__(self, client: Client, wire: Wire) -> None:
+        self._client = client
+        self._wire = wire
+
+    def call(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a request, and note the units."""
+        response = self._client.call(operation, {**parameters, "ReturnConsumedCapacity": "TOTAL"})
+        if "ConsumedCapacity" in response:
+            consumed = response["ConsumedCapacity"]
             parts = consumed if isinstance(consumed, list) else [consumed]
             units = sum(part["CapacityUnits"] for part in parts)
-            self.capacity[len(self.requests) - 1] = units
+            self._wire.capacity[len(self._wire.requests) - 1] = units
+        return response
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
 
 
 class FakeClock:
@@ -76,44 +83,25 @@ class FakeClock:
         self.seconds += seconds
 
 
-def operation_of(request: AWSPreparedRequest) -> str:
+def operation_of(request: Request) -> str:
     """Return the name of the requested operation."""
-    target = request.headers["X-Amz-Target"]
-    assert isinstance(target, bytes)
-    return target.decode().partition(".")[2]
+    return request.headers["X-Amz-Target"].partition(".")[2]
 
 
-def body_of(request: AWSPreparedRequest) -> dict[str, Any]:
+def body_of(request: Request) -> dict[str, Any]:
     """Return the parsed body of the request."""
-    assert isinstance(request.body, bytes)
     parsed: dict[str, Any] = json.loads(request.body)
     return parsed
-
-
-class _Raw:
-    """The body of a response, as botocore reads it."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def stream(self, *_: object, **__: object) -> list[bytes]:
-        return [self._body]
-
-
-def response(request: AWSPreparedRequest, status: int, body: bytes, **headers: str) -> AWSResponse:
-    """Return a response that no server sent."""
-    fields = HTTPHeaders.from_dict(headers)
-    return AWSResponse(request.url, status, fields, _Raw(body))
 
 
 def error(status: int, code: str, **members: object) -> Fault:
     """Respond with an error of DynamoDB's."""
     kind = f"com.amazonaws.dynamodb.v20120810#{code}"
     body = json.dumps({"__type": kind, "message": "no", **members}).encode()
-    return lambda request: response(request, status, body)
+    return lambda _request: Response(status, {}, body)
 
 
-def conflict(request: AWSPreparedRequest) -> AWSResponse:
+def conflict(request: Request) -> Response:
     """Respond that another transaction on the same item is in progress."""
     if operation_of(request) != "TransactWriteItems":
         return error(400, "TransactionConflictException")(request)
@@ -122,51 +110,36 @@ def conflict(request: AWSPreparedRequest) -> AWSResponse:
     return error(400, "TransactionCanceledException", CancellationReasons=reasons)(request)
 
 
-def proxy_error_page(request: AWSPreparedRequest) -> AWSResponse:
+def proxy_error_page(_request: Request) -> Response:
     """Respond with something that is not from DynamoDB."""
-    return response(request, 503, b"<html>Service Unavailable</html>")
+    return Response(503, {}, b"<html>Service Unavailable</html>")
 
 
-def reset_before(request: AWSPreparedRequest) -> AWSResponse:
-    """Lose the connection before the request arrives."""
-    raise ConnectionClosedError(endpoint_url=request.url)
+def lost_before(_request: Request) -> Response:
+    """Lose the connection, or get none, before the request arrives."""
+    raise NoResponse
 
 
-def no_connection(request: AWSPreparedRequest) -> AWSResponse:
-    """Get no connection in time."""
-    raise ConnectTimeoutError(endpoint_url=request.url)
-
-
-def lost_after(request: AWSPreparedRequest) -> AWSResponse:
-    """Run the request, and lose the connection before the response arrives."""
+def lost_after(request: Request) -> Response:
+    """Run the request, and lose the response or wait for it too long."""
     send(request)
-    raise ConnectionClosedError(endpoint_url=request.url)
+    raise NoResponse
 
 
-def late_after(request: AWSPreparedRequest) -> AWSResponse:
-    """Run the request, and let its response time out."""
-    send(request)
-    raise ReadTimeoutError(endpoint_url=request.url)
-
-
-def garbled_after(request: AWSPreparedRequest) -> AWSResponse:
+def garbled_after(request: Request) -> Response:
     """Run the request, and truncate its response."""
     whole = send(request)
-    return response(
-        request,
-        whole.status_code,
-        whole.content[: len(whole.content) // 2],
-        **{"x-amz-crc32": whole.headers["x-amz-crc32"]},
-    )
+    return whole._replace(body=whole.body[: len(whole.body) // 2])
 
 
-def send(request: AWSPreparedRequest) -> AWSResponse:
+def send(request: Request) -> Response:
     """Send the request to the server."""
-    session = URLLib3Session()
+    server = configuration("dynamodb").server
+    connections = Connections(server, timeouts(8))
     try:
-        return session.send(request)
+        return connections.send(request)
     finally:
-        session.close()
+        connections.close()
 
 
 FAULTS: dict[str, Fault] = {
@@ -175,10 +148,8 @@ FAULTS: dict[str, Fault] = {
     "over the account's limit": error(400, "RequestLimitExceeded"),
     "internal error": error(500, "InternalServerError"),
     "page of a proxy": proxy_error_page,
-    "reset before": reset_before,
-    "no connection": no_connection,
+    "lost before": lost_before,
     "lost after": lost_after,
-    "late after": late_after,
     "garbled after": garbled_after,
     "conflict": conflict,
     "in progress": error(400, "TransactionInProgressException"),

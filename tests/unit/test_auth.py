@@ -10,7 +10,8 @@ from chalicelib.domain.errors import Forbidden, Unauthenticated
 from chalicelib.domain.users import UserNotFound
 from chalicelib.security.authorizer_context import LEEWAY_SECONDS, caller_from_context, context_for
 from chalicelib.security.permissions import PERMISSIONS, Access, authorize
-from chalicelib.settings import Settings, SettingsError
+from chalicelib.settings import Settings
+from chalicelib.settings_error import SettingsError
 
 NOW = 1_790_000_000.0
 GOOD = {

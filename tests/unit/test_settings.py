@@ -2,7 +2,8 @@
 
 import pytest
 
-from chalicelib.settings import Settings, SettingsError
+from chalicelib.settings import Settings
+from chalicelib.settings_error import SettingsError
 
 WHOLE = {
     "STORAGE_URL": "dynamodb://users",

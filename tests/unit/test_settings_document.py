@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from chalicelib.settings import Settings, SettingsError
+from chalicelib.settings import Settings
+from chalicelib.settings_error import SettingsError
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
 

@@ -11,7 +11,8 @@ from chalicelib.domain.caller import Caller
 from chalicelib.security.authorizer import TokenAuthorizer, Unauthorized
 from chalicelib.security.authorizer_context import InvalidToken
 from chalicelib.security.tokens import TokenVerifier
-from chalicelib.settings import Settings, SettingsError
+from chalicelib.settings import Settings
+from chalicelib.settings_error import SettingsError
 from tests.support.issuer import (
     AUDIENCE,
     ISSUER,

@@ -129,7 +129,7 @@ class Deletion:
             "ConsistentRead": True,
         }
         while True:
-            response = operation.send("query", request)
+            response = operation.send("Query", request)
             yield from response["Items"]
             if "LastEvaluatedKey" not in response:
                 return

@@ -8,8 +8,9 @@ It is retried when a concurrent write wins; the failed condition hands back the 
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from chalicelib.aws.retries import Clock
 from chalicelib.domain.errors import Problem
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.resource import (
@@ -22,7 +23,6 @@ from chalicelib.domain.resource import (
     check_version,
 )
 from chalicelib.domain.storage import Page, Query
-from chalicelib.storage.dynamodb.client import make_client
 from chalicelib.storage.dynamodb.creation import Creation, put_new, taken
 from chalicelib.storage.dynamodb.deletion import Deletion
 from chalicelib.storage.dynamodb.items import (
@@ -36,11 +36,13 @@ from chalicelib.storage.dynamodb.items import (
     record_from,
 )
 from chalicelib.storage.dynamodb.lists import Lists, matches
-from chalicelib.storage.dynamodb.requests import Clock, ConditionFailed, Operation
+from chalicelib.storage.dynamodb.requests import (
+    ConditionFailed,
+    DynamoDBClient,
+    Operation,
+    make_client,
+)
 from chalicelib.storage.dynamodb.updates import Update, blind_update, counter_update, exact_update
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 Write = dict[str, Any]
 Writes = list[Write]
@@ -62,7 +64,7 @@ class DynamoDBStorage:
         shards: int = 1,
         budget: float = 8,
         clock: Clock = Clock(),  # noqa: B008 - it is immutable
-        client: "Callable[[float], DynamoDBClient]" = make_client,
+        client: Callable[[float], DynamoDBClient] = make_client,
     ) -> None:
         self._table = table
         self._layout = Layout(resources)
@@ -202,11 +204,11 @@ class DynamoDBStorage:
 
     def _get(self, operation: Operation, key: Key) -> Item | None:
         request = {"TableName": self._table, "Key": key, "ConsistentRead": True}
-        return operation.send("get_item", request).get("Item")
+        return operation.send("GetItem", request).get("Item")
 
     def _update(self, operation: Operation, update: Update) -> Item:
         request = {**update.request(), "ReturnValues": "ALL_NEW"}
-        item: Item = operation.send("update_item", request)["Attributes"]
+        item: Item = operation.send("UpdateItem", request)["Attributes"]
         return item
 
     def _writes_with_change(

@@ -125,7 +125,7 @@ class Lists:
             "ConsistentRead": True,
             "Limit": 1,
         }
-        return bool(operation.send("query", request)["Items"])
+        return bool(operation.send("Query", request)["Items"])
 
 
 def matches(query: Query, resource: Resource[Any], entity: Entity) -> bool:
@@ -182,7 +182,7 @@ def _rows(
     """
     start: dict[str, Any] = {}
     for turn in range(_MAX_QUERIES):
-        response = operation.send("query", {**request, **start, "Limit": limit << turn})
+        response = operation.send("Query", {**request, **start, "Limit": limit << turn})
         for row in response["Items"]:
             yield row, row
         if "LastEvaluatedKey" not in response:

@@ -1,0 +1,48 @@
+"""The address of a service in a Region.
+
+https://docs.aws.amazon.com/general/latest/gr/rande.html
+https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html
+"""
+
+import re
+from typing import NamedTuple
+
+from chalicelib.settings_error import SettingsError
+
+_HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class _Partition(NamedTuple):
+    regions: str
+    suffix: str
+    dual_stack_suffix: str
+
+
+# The first whose Regions start like this; the last is the commercial partition, `aws`.
+_PARTITIONS = (
+    _Partition("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    _Partition("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
+    _Partition("us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
+    _Partition("us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
+    _Partition("eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    _Partition("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+    _Partition("us-gov-", "amazonaws.com", "api.aws"),
+    _Partition("", "amazonaws.com", "api.aws"),
+)
+_GOVCLOUD = "us-gov-"
+
+
+def endpoint_url(service: str, region: str, *, fips: bool = False, dual_stack: bool = False) -> str:
+    """Return the URL of `service`, such as ``dynamodb``, in `region`.
+
+    Raises SettingsError if the Region cannot be a part of a host name, which would send requests to
+    somebody else.
+    """
+    if not _HOST_LABEL.fullmatch(region):
+        raise SettingsError(f"AWS_REGION must be a Region such as eu-central-1, not {region!r}.")
+    partition = next(it for it in _PARTITIONS if region.startswith(it.regions))
+    # In GovCloud the usual endpoints are the validated ones.
+    is_plain = not fips or (region.startswith(_GOVCLOUD) and not dual_stack)
+    name = service if is_plain else f"{service}-fips"
+    suffix = partition.dual_stack_suffix if dual_stack else partition.suffix
+    return f"https://{name}.{region}.{suffix}"
