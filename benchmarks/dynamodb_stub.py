@@ -54,6 +54,8 @@ def running() -> Iterator[dict[str, str]]:
                 yield {
                     "AWS_ENDPOINT_URL": f"https://127.0.0.1:{port}",
                     "AWS_CA_BUNDLE": str(trusted),
+                    # pydynox reads this one.
+                    "SSL_CERT_FILE": str(trusted),
                     "STUB_CERTIFICATE": str(certificate),
                     "AWS_REGION": "us-east-1",
                     "AWS_DEFAULT_REGION": "us-east-1",

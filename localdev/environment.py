@@ -54,6 +54,8 @@ class LocalEnvironment:
             "STORAGE_URL": self._storage_url(environment),
             "CORS_ORIGINS": environment.get("CORS_ORIGINS") or _ORIGINS,
             "CURSOR_SECRET": own["cursor"],
+            # A shell or an AWS profile that says otherwise would lead from an emulator to AWS.
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
         }
         self.swagger_ui = find_swagger_ui()
         if self.swagger_ui is not None and not environment.get("DOCS_RENDERER_URL"):

@@ -1,12 +1,10 @@
 """The AWS calls declared in app.py, from which Chalice derives the policy, match the real calls."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from botocore.session import Session
 
 from chalicelib.domain.registry import RESOURCES
 from chalicelib.parameter_store import read_parameter
@@ -14,6 +12,7 @@ from chalicelib.storage.dynamodb.table import create_table
 from tests.deploy.cloud import Cloud, running_cloud
 from tests.deploy.deployed import ORDER
 from tests.deploy.project import Project, succeeded
+from tests.deploy.recorder import Call, recorded
 from tests.support.served import Served, bearer, served
 
 pytestmark = pytest.mark.slow
@@ -26,6 +25,8 @@ _PARTS = {
     "Delete": "dynamodb:DeleteItem",
     "ConditionCheck": "dynamodb:ConditionCheckItem",
 }
+# The namespaces of IAM actions, by the first part of X-Amz-Target.
+_SERVICES = {"DynamoDB_20120810": "dynamodb", "AmazonSSM": "ssm"}
 
 
 @pytest.fixture
@@ -35,32 +36,13 @@ def cloud() -> Iterator[Cloud]:
         yield running
 
 
-@pytest.fixture
-def calls(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Return a set that collects the IAM actions of every call through botocore."""
-    collected: set[str] = set()
-    for name, value in cloud.variables.items():
-        monkeypatch.setenv(name, value)
-
-    def collect(params: Mapping[str, Any], model: Any, **_: object) -> None:
-        collected.update(actions(model.service_model.service_name, model.name, params))
-
-    create = Session.create_client
-
-    def create_client(session: Session, *arguments: Any, **options: Any) -> Any:
-        client = create(session, *arguments, **options)
-        client.meta.events.register("provide-client-params", collect)
-        return client
-
-    monkeypatch.setattr(Session, "create_client", create_client)
-    return collected
-
-
-def actions(service: str, operation: str, parameters: Mapping[str, Any]) -> set[str]:
+def actions(call: Call) -> set[str]:
     """Return the IAM actions that a call needs."""
+    target, body = call
+    service, _, operation = target.partition(".")
     if operation == "TransactWriteItems":
-        return {_PARTS[part] for item in parameters["TransactItems"] for part in item}
-    return {f"{service}:{operation}"}
+        return {_PARTS[part] for item in body["TransactItems"] for part in item}
+    return {f"{_SERVICES[service]}:{operation}"}
 
 
 def use_everything(api: Served) -> None:
@@ -81,7 +63,9 @@ def use_everything(api: Served) -> None:
     api.as_administrator("DELETE", f"/users/{other}")
 
 
-def test_the_policy_is_what_the_code_calls(cloud: Cloud, calls: set[str], tmp_path: Path) -> None:
+def test_the_policy_is_what_the_code_calls(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """`chalice gen-policy` prints exactly the actions of the calls that are made."""
     create_table(
         cloud.client("dynamodb"),
@@ -92,13 +76,15 @@ def test_the_policy_is_what_the_code_calls(cloud: Cloud, calls: set[str], tmp_pa
         deletion_protection=False,
     )
     cloud.put_secret("/secret", "a secret of the tests")
-    calls.clear()
-
-    with served(STORAGE_URL="dynamodb://users") as api:
-        use_everything(api)
-    read_parameter("/secret")
+    for name, value in cloud.variables.items():
+        monkeypatch.setenv(name, value)
+    with recorded(cloud.endpoint) as (url, calls):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        with served(STORAGE_URL="dynamodb://users") as api:
+            use_everything(api)
+        read_parameter("/secret")
 
     printed = json.loads(succeeded(Project(tmp_path / "project").chalice("gen-policy")))
 
     granted = {action for statement in printed["Statement"] for action in statement["Action"]}
-    assert granted == calls
+    assert granted == {action for call in calls for action in actions(call)}

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import dynamodb_stub, events
+from benchmarks.bench import SETTINGS
 from tests.deploy.deployed import AUTHENTICATION
 from tests.deploy.project import ROOT, Project, succeeded
 
@@ -18,7 +20,7 @@ ZIP = "build/prod/cloudformation/deployment.zip"
 # The requirements and their dependencies, except Chalice's runtime.
 LIBRARIES = {"msgspec", "jwt", "cryptography", "cffi", "pycparser"}
 # What the build adds to shorten cold starts.
-VENDORED = {"botocore", "dateutil", "jmespath", "six.py", "urllib3", "__pycache__"}
+VENDORED = {"__pycache__"}
 _METADATA = re.compile(r"[A-Za-z0-9_]+-[0-9.]+(post[0-9]+)?\.dist-info")
 
 
@@ -86,37 +88,24 @@ def test_there_is_no_bytecode_without_its_source(bundle: Path) -> None:
     assert {importlib.util.source_from_cache(name) for name in compiled} <= packaged
 
 
-def test_botocore_is_trimmed(bundle: Path) -> None:
-    """Botocore has the data of two services only, and Amazon's certificates only."""
+def test_the_package_alone_serves_a_request(bundle: Path, tmp_path: Path) -> None:
+    """With nothing else installed, the function starts, and reads a user from a table over TLS."""
     with zipfile.ZipFile(bundle) as opened:
-        certificates = opened.read("botocore/cacert.pem").decode()
-    data = {name for name in names(bundle) if name.startswith("botocore/data/")}
-    services = {name.split("/")[2] for name in data if name.count("/") > 2}
-    assert services == {"dynamodb", "ssm"}
-    subjects = re.findall("^# Subject: (.*)", certificates, re.MULTILINE)
-    assert len(subjects) == certificates.count("BEGIN CERTIFICATE") >= 5
-    assert all("Amazon" in subject or "Starfield" in subject for subject in subjects)
-
-
-def test_removed_modules_are_not_needed(bundle: Path, tmp_path: Path) -> None:
-    """The package alone can create a client, without documentation, HTTP/2 and their modules."""
-    with zipfile.ZipFile(bundle) as opened:
-        opened.extractall(tmp_path)
-    code = """if True:
-        import sys
-        from chalicelib.storage.dynamodb.requests import make_client
-        print(make_client(8).get_item.__doc__, *sys.modules)
-    """
-    aws = {"AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": str(tmp_path)}
-    # -S: without the installed packages.
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", code], env=aws, capture_output=True, text=True, check=False
-    )
+        opened.extractall(tmp_path / "package")
+    event = tmp_path / "event"
+    event.write_text(repr(events.make("get")))
+    with dynamodb_stub.running() as aws:
+        table = f"dynamodb://{dynamodb_stub.PRODUCT_TABLE}"
+        path = {"PYTHONPATH": str(tmp_path / "package")}
+        done = subprocess.run(
+            # -S: without the installed packages.
+            [sys.executable, "-S", ROOT / "benchmarks/first_response.py", "app", "app", event],
+            env={**aws, **SETTINGS, **path, "STORAGE_URL": table},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 0, done.stderr
-    docstring, *modules = done.stdout.split()
-    assert docstring == "None"
-    assert "urllib3.http2" in modules
-    assert not {"botocore.docs.service", "html.parser", "importlib.metadata"} & set(modules)
 
 
 def test_the_build_is_reproducible(bundle: Path, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from chalicelib.settings import Settings
 from chalicelib.settings_error import SettingsError
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+ROOT = Path(__file__).parents[2]
+DOCUMENT = (ROOT / "docs" / "settings.md").read_text()
 
 
 class RecordingEnvironment(Mapping[str, str]):
@@ -42,3 +43,13 @@ def test_every_setting_is_documented() -> None:
     documented = set(re.findall(r"^\| `([A-Z_]+)`", table, re.MULTILINE))
     known_to_aws = {"AWS_LAMBDA_FUNCTION_NAME", "AWS_CHALICE_CLI_MODE"}
     assert environment.read - known_to_aws == documented
+
+
+def test_every_variable_of_aws_is_documented() -> None:
+    """The client's variables are those of the section about AWS."""
+    sources = [path.read_text() for path in (ROOT / "chalicelib" / "aws").glob("*.py")]
+    named = set(re.findall(r"\b(?:AWS|HTTPS|NO)_[A-Z_]+[A-Z]\b", "".join(sources)))
+    _, _, section = DOCUMENT.partition("## Variables of AWS")
+    services = {"AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SSM"}
+    documented = set(re.findall(r"`([A-Z]+_[A-Z_]+)\b", section))
+    assert named == documented - services

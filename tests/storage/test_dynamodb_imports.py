@@ -1,0 +1,46 @@
+"""What the API's functions load to work with DynamoDB."""
+
+import json
+import subprocess
+import sys
+
+import boto3
+
+from tests.support.served import ROOT
+
+CODE = """
+import json, sys
+from collections import defaultdict
+from tests.support.served import bearer, served
+
+settings = {"STORAGE_URL": sys.argv[1], "CURSOR_SECRET_PARAMETER": "/secret", "CURSOR_SECRET": ""}
+with served(**settings) as api:
+    boss = bearer("boss", roles=["admin"])
+    statuses = {}
+    for method, path in api.routes:
+        ids = defaultdict(lambda: "anything", api.ids_in(path))
+        bodies = {"PATCH": {"metadata": {"team": "blue"}}, "PUT": {}, "POST": {}}
+        reply = api.call(method, path.replace("+}", "}").format_map(ids), boss, bodies.get(method))
+        statuses[f"{method} {path}"] = reply.status
+print(json.dumps([statuses, sorted({"boto3", "botocore", "urllib3"} & sys.modules.keys())]))
+"""
+
+
+def test_no_request_loads_botocore(emulator: str) -> None:
+    """After one request of each route, with a secret from SSM, botocore is not loaded."""
+    client = boto3.client("ssm")
+    client.put_parameter(Name="/secret", Value="a secret of the tests " * 2, Type="SecureString")
+    client.close()
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, f"dynamodb://{emulator}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    statuses, loaded = json.loads(done.stdout)
+    assert loaded == []
+    assert {status for status in statuses.values() if status >= 500} == set(), statuses
+    assert statuses["GET /users/{user_id}/orders/{order_id}"] == 200
