@@ -82,12 +82,15 @@ def _head(head: bytes) -> tuple[int, dict[str, str]]:
     version, _, rest = line.partition(" ")
     if version not in {"HTTP/1.1", "HTTP/1.0"}:
         raise ProtocolError(f"{line[:80]!r} is no status line")
-    headers = {} if version == "HTTP/1.1" else {"connection": "close"}
+    headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon:
             raise ProtocolError(f"{line[:80]!r} is no header")
-        headers[name.lower()] = value.strip()
+        name, value = name.lower(), value.strip()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    if version == "HTTP/1.0":
+        headers.setdefault("connection", "close")
     status = _number(rest.partition(" ")[0], 10)
     if status not in _STATUSES:
         raise ProtocolError(f"{status} is no status")

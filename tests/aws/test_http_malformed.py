@@ -122,6 +122,14 @@ def test_what_is_no_size_of_a_chunk_is_refused(number: bytes) -> None:
         read_response(receiving(CHUNKED + number + b"\r\n{}\r\n0\r\n\r\n"))
 
 
+@pytest.mark.parametrize("other", [b"1", b"2", b"3", b"x"])
+def test_repeated_lengths_are_refused(other: bytes) -> None:
+    """Two lengths are refused even if they agree, since RFC 9112 §6.3 lets a client do so."""
+    lengths = b"Content-Length: 2\r\ncontent-length: %b\r\n\r\n{}" % other
+    with pytest.raises(ProtocolError, match="is no valid number"):
+        read_response(receiving(OK + lengths))
+
+
 def test_the_longest_body_is_awaited() -> None:
     """A length of 32 MiB is accepted: what is missing is the body."""
     for head in (OK + b"Content-Length: %d\r\n\r\n" % MAX_BODY, CHUNKED + b"2000000\r\n"):

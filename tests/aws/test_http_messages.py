@@ -70,6 +70,12 @@ def test_headers_are_found_by_lower_case_names() -> None:
     }
 
 
+def test_repeated_headers_are_joined() -> None:
+    """Values of a repeated header form one list in their order (RFC 9110 §5.3)."""
+    received = LENGTH + b"A: b\r\nC: d\r\na:\r\nA: b, e\r\n\r\n{}"
+    assert read_response(receiving(received)).headers["a"] == "b, , b, e"
+
+
 def test_a_timeout_is_passed_on() -> None:
     """The error of a socket is raised as it is, while a response goes on and on."""
     endless = iter([CHUNKED, *[b"1\r\na\r\n"] * 9])
