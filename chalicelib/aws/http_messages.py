@@ -59,7 +59,8 @@ def read_response(receive: Receive) -> Response:
     status, headers = _head(stream.until(_END, _MAX_HEAD_BYTES))
     while status in _INFORMATIONAL:
         status, headers = _head(stream.until(_END, _MAX_HEAD_BYTES))
-    lasts = headers.get("connection", "").lower() != "close"
+    options = headers.get("connection", "").lower().split(",")
+    lasts = "close" not in {option.strip() for option in options}
     if status in _WITHOUT_BODY:
         body = b""
     elif headers.get("transfer-encoding", "").lower() == "chunked":

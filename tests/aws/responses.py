@@ -47,6 +47,12 @@ CASES = {
     "Connection: close": Case(LENGTH + b"Connection: close\r\n\r\n{}", may_reuse=False),
     "Connection: Close": Case(LENGTH + b"Connection: Close\r\n\r\n{}", may_reuse=False),
     "CONNECTION: CLOSE": Case(LENGTH + b"CONNECTION: CLOSE\r\n\r\n{}", may_reuse=False),
+    "keep-alive, close": Case(LENGTH + b"Connection: keep-alive, Close\r\n\r\n{}", may_reuse=False),
+    "close, keep-alive": Case(LENGTH + b"Connection: close ,keep-alive\r\n\r\n{}", may_reuse=False),
+    "close in another line": Case(
+        LENGTH + b"Connection: close\r\nConnection: keep-alive\r\n\r\n{}", may_reuse=False
+    ),
+    "Connection: closed": Case(LENGTH + b"Connection: closed, x-close\r\n\r\n{}"),
     "Connection: keep-alive": Case(LENGTH + b"Connection: keep-alive\r\n\r\n{}"),
     "HTTP/1.0": Case(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", may_reuse=False),
     "HTTP/1.0 that is kept": Case(
