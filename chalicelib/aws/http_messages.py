@@ -13,6 +13,7 @@ _CHUNK_BYTES = 16 * 1024
 _MAX_RECEIVED_BYTES = 256 * 1024
 _END = b"\r\n\r\n"
 _STATUSES = range(100, 600)
+_DIGITS = "0123456789abcdefABCDEF"
 _INFORMATIONAL = range(100, 200)
 _WITHOUT_BODY = frozenset({204, 304})
 
@@ -115,8 +116,8 @@ def _line(stream: "_Stream") -> str:
 
 def _number(text: str, base: int) -> int:
     try:
-        # int() also takes signs, spaces and underscores.
-        number = int(text, base) if text.isalnum() else -1
+        # int() also takes signs, spaces, underscores and the prefix 0x.
+        number = -1 if text.strip(_DIGITS) else int(text, base)
     except ValueError:
         number = -1
     if not 0 <= number <= _MAX_BODY_BYTES:

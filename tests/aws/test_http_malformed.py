@@ -109,6 +109,8 @@ def test_what_is_no_length_is_refused(number: bytes) -> None:
         b"1_0",
         b"2 2",
         b"2.0",
+        b"0x2",
+        b"0X2",
         b"g",
         b"\xb2",
         b"2000001",
