@@ -64,7 +64,9 @@ def read_response(receive: Receive) -> Response:
     lasts = "close" not in {option.strip() for option in options}
     if status in _WITHOUT_BODY:
         body = b""
-    elif headers.get("transfer-encoding", "").lower() == "chunked":
+    elif (coding := headers.get("transfer-encoding")) is not None:
+        if coding.lower() != "chunked":
+            raise ProtocolError(f"{coding[:80]!r} is no transfer coding that was asked for")
         body = _chunks(stream)
     elif "content-length" in headers:
         body = stream.exactly(_number(headers["content-length"], 10))

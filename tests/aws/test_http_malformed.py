@@ -132,6 +132,14 @@ def test_repeated_lengths_are_refused(other: bytes) -> None:
         read_response(receiving(OK + lengths))
 
 
+@pytest.mark.parametrize("coding", [b"", b"gzip", b"gzip, chunked", b"chunked, gzip", b"identity"])
+def test_unknown_transfer_codings_are_refused(coding: bytes) -> None:
+    """A body in a coding that was not asked for is refused, whatever its length is said to be."""
+    head = OK + b"Content-Length: 2\r\nTransfer-Encoding: " + coding
+    with pytest.raises(ProtocolError, match="is no transfer coding"):
+        read_response(receiving(head + b"\r\n\r\n2\r\n{}\r\n0\r\n\r\n"))
+
+
 def test_the_longest_body_is_awaited() -> None:
     """A length of 32 MiB is accepted: what is missing is the body."""
     for head in (OK + b"Content-Length: %d\r\n\r\n" % MAX_BODY, CHUNKED + b"2000000\r\n"):
