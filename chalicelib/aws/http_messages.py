@@ -57,9 +57,7 @@ def read_response(receive: Receive) -> Response:
     Raises ProtocolError.
     """
     stream = _Stream(receive)
-    status, headers = _head(stream.until(_END, _MAX_HEAD_BYTES))
-    while status in _INFORMATIONAL:
-        status, headers = _head(stream.until(_END, _MAX_HEAD_BYTES))
+    status, headers = _final_head(stream)
     options = headers.get("connection", "").lower().split(",")
     lasts = "close" not in {option.strip() for option in options}
     if status in _WITHOUT_BODY:
@@ -77,8 +75,15 @@ def read_response(receive: Receive) -> Response:
 
 def read_status(receive: Receive) -> int:
     """Read the head of a response to CONNECT and return its status. Raises ProtocolError."""
-    status, _ = _head(_Stream(receive).until(_END, _MAX_HEAD_BYTES))
+    status, _ = _final_head(_Stream(receive))
     return status
+
+
+def _final_head(stream: "_Stream") -> tuple[int, dict[str, str]]:
+    status = _INFORMATIONAL.start
+    while status in _INFORMATIONAL:
+        status, headers = _head(stream.until(_END, _MAX_HEAD_BYTES))
+    return status, headers
 
 
 def _head(head: bytes) -> tuple[int, dict[str, str]]:

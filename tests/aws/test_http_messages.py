@@ -93,6 +93,7 @@ def test_a_timeout_is_passed_on() -> None:
 @pytest.mark.parametrize("status", [200, 407, 502])
 @given(data=st.data())
 def test_the_status_of_a_tunnel_is_read(status: int, data: st.DataObject) -> None:
-    """A response to CONNECT has its status, however it arrives, and no body."""
-    parts = data.draw(splits(b"HTTP/1.1 %d Any\r\nProxy-Agent: a\r\n\r\n" % status))
+    """A response to CONNECT has its status, however it arrives and whatever 1xx precedes it."""
+    head = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 %d Any\r\nProxy-Agent: a\r\n\r\n" % status
+    parts = data.draw(splits(head))
     assert read_status(receiving(*parts)) == status
