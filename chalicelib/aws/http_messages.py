@@ -7,10 +7,13 @@ request together, and a sixth of a cold start to import.
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from chalicelib.settings_error import SettingsError
+
 _MAX_HEAD_BYTES = 64 * 1024
 _MAX_BODY_BYTES = 32 * 1024 * 1024
 _CHUNK_BYTES = 16 * 1024
 _MAX_RECEIVED_BYTES = 256 * 1024
+_BREAKS = frozenset("\r\n\0")
 _END = b"\r\n\r\n"
 _STATUSES = range(100, 600)
 _DIGITS = "0123456789abcdefABCDEF"
@@ -33,13 +36,20 @@ class Request(NamedTuple):
     body: bytes = b""
 
     def message(self) -> bytes:
-        """Return the request as it is sent."""
+        """Return the request as it is sent.
+
+        Raises SettingsError if it would have other lines than these, or a NUL (RFC 9110 §5.5).
+        """
         # Without Accept-Encoding the server may choose any (RFC 9110 §12.5.3).
         head = [f"{self.method} {self.target} HTTP/1.1", "Accept-Encoding: identity"]
         head += [f"{name}: {value}" for name, value in self.headers.items()]
         if self.body:
             head.append(f"Content-Length: {len(self.body)}")
-        return "\r\n".join([*head, "", ""]).encode() + self.body
+        text = "\r\n".join([*head, "", ""])
+        lines = len(head) + 1
+        if text.count("\r") != lines or text.count("\n") != lines or "\0" in text:
+            raise _broken_line(self.headers)
+        return text.encode() + self.body
 
 
 class Response(NamedTuple):
@@ -77,6 +87,16 @@ def read_status(receive: Receive) -> int:
     """Read the head of a response to CONNECT and return its status. Raises ProtocolError."""
     status, _ = _final_head(_Stream(receive))
     return status
+
+
+def _broken_line(headers: Mapping[str, str]) -> SettingsError:
+    # Without the value, which may be a secret.
+    names = [name for name, value in headers.items() if not _BREAKS.isdisjoint(name + value)]
+    place = f"header {names[0]!r}" if names else "request line"
+    return SettingsError(
+        f"The {place} would have a line break: check the AWS credentials, the Region and the"
+        " endpoint."
+    )
 
 
 def _final_head(stream: "_Stream") -> tuple[int, dict[str, str]]:
