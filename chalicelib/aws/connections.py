@@ -55,11 +55,15 @@ class Connections:
         self._idle: list[_Connection] = []
 
     def send(self, request: Request) -> Response:
-        """Send a request and return the response. Raises NoResponse."""
+        """Send a request and return the response.
+
+        Raises NoResponse, and SettingsError for a request that must not be sent.
+        """
+        message = request.message()
         connection = None
         try:
             connection = self._idle_connection() or self._open()
-            response = connection.exchange(request.message(), self._timeouts.response)
+            response = connection.exchange(message, self._timeouts.response)
         except (OSError, ProtocolError) as error:
             if connection is not None:
                 connection.close()

@@ -7,12 +7,16 @@ request together, and a sixth of a cold start to import.
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from chalicelib.settings_error import SettingsError
+
 _MAX_HEAD_BYTES = 64 * 1024
 _MAX_BODY_BYTES = 32 * 1024 * 1024
 _CHUNK_BYTES = 16 * 1024
 _MAX_RECEIVED_BYTES = 256 * 1024
+_BREAKS = frozenset("\r\n\0")
 _END = b"\r\n\r\n"
 _STATUSES = range(100, 600)
+_DIGITS = "0123456789abcdefABCDEF"
 _INFORMATIONAL = range(100, 200)
 _WITHOUT_BODY = frozenset({204, 304})
 
@@ -32,13 +36,20 @@ class Request(NamedTuple):
     body: bytes = b""
 
     def message(self) -> bytes:
-        """Return the request as it is sent."""
+        """Return the request as it is sent.
+
+        Raises SettingsError if it would have other lines than these, or a NUL (RFC 9110 §5.5).
+        """
         # Without Accept-Encoding the server may choose any (RFC 9110 §12.5.3).
         head = [f"{self.method} {self.target} HTTP/1.1", "Accept-Encoding: identity"]
         head += [f"{name}: {value}" for name, value in self.headers.items()]
         if self.body:
             head.append(f"Content-Length: {len(self.body)}")
-        return "\r\n".join([*head, "", ""]).encode() + self.body
+        text = "\r\n".join([*head, "", ""])
+        lines = len(head) + 1
+        if text.count("\r") != lines or text.count("\n") != lines or "\0" in text:
+            raise _broken_line(self.headers)
+        return text.encode() + self.body
 
 
 class Response(NamedTuple):
@@ -56,13 +67,14 @@ def read_response(receive: Receive) -> Response:
     Raises ProtocolError.
     """
     stream = _Stream(receive)
-    status, headers = _head(stream.until(_END, _MAX_HEAD_BYTES))
-    while status in _INFORMATIONAL:
-        status, headers = _head(stream.until(_END, _MAX_HEAD_BYTES))
-    lasts = headers.get("connection", "").lower() != "close"
+    status, headers = _final_head(stream)
+    options = headers.get("connection", "").lower().split(",")
+    lasts = "close" not in {option.strip() for option in options}
     if status in _WITHOUT_BODY:
         body = b""
-    elif headers.get("transfer-encoding", "").lower() == "chunked":
+    elif (coding := headers.get("transfer-encoding")) is not None:
+        if coding.lower() != "chunked":
+            raise ProtocolError(f"{coding[:80]!r} is no transfer coding that was asked for")
         body = _chunks(stream)
     elif "content-length" in headers:
         body = stream.exactly(_number(headers["content-length"], 10))
@@ -73,8 +85,25 @@ def read_response(receive: Receive) -> Response:
 
 def read_status(receive: Receive) -> int:
     """Read the head of a response to CONNECT and return its status. Raises ProtocolError."""
-    status, _ = _head(_Stream(receive).until(_END, _MAX_HEAD_BYTES))
+    status, _ = _final_head(_Stream(receive))
     return status
+
+
+def _broken_line(headers: Mapping[str, str]) -> SettingsError:
+    # Without the value, which may be a secret.
+    names = [name for name, value in headers.items() if not _BREAKS.isdisjoint(name + value)]
+    place = f"header {names[0]!r}" if names else "request line"
+    return SettingsError(
+        f"The {place} would have a line break: check the AWS credentials, the Region and the"
+        " endpoint."
+    )
+
+
+def _final_head(stream: "_Stream") -> tuple[int, dict[str, str]]:
+    status = _INFORMATIONAL.start
+    while status in _INFORMATIONAL:
+        status, headers = _head(stream.until(_END, _MAX_HEAD_BYTES))
+    return status, headers
 
 
 def _head(head: bytes) -> tuple[int, dict[str, str]]:
@@ -82,12 +111,15 @@ def _head(head: bytes) -> tuple[int, dict[str, str]]:
     version, _, rest = line.partition(" ")
     if version not in {"HTTP/1.1", "HTTP/1.0"}:
         raise ProtocolError(f"{line[:80]!r} is no status line")
-    headers = {} if version == "HTTP/1.1" else {"connection": "close"}
+    headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon:
             raise ProtocolError(f"{line[:80]!r} is no header")
-        headers[name.lower()] = value.strip()
+        name, value = name.lower(), value.strip()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    if version == "HTTP/1.0":
+        headers.setdefault("connection", "close")
     status = _number(rest.partition(" ")[0], 10)
     if status not in _STATUSES:
         raise ProtocolError(f"{status} is no status")
@@ -111,8 +143,8 @@ def _line(stream: "_Stream") -> str:
 
 def _number(text: str, base: int) -> int:
     try:
-        # int() also takes signs, spaces and underscores.
-        number = int(text, base) if text.isalnum() else -1
+        # int() also takes signs, spaces, underscores and the prefix 0x.
+        number = -1 if text.strip(_DIGITS) else int(text, base)
     except ValueError:
         number = -1
     if not 0 <= number <= _MAX_BODY_BYTES:
