@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from chalicelib.aws.connections import Server
 from chalicelib.aws.credentials import CredentialsSource, environment_credentials
-from chalicelib.aws.endpoints import endpoint_url
+from chalicelib.aws.endpoints import check_region, endpoint_url, is_host
 from chalicelib.aws.proxies import proxy_of
 from chalicelib.aws.signing import Credentials
 from chalicelib.settings_error import SettingsError
@@ -143,14 +143,18 @@ def _configuration(
         port = url.port or _PORTS[url.scheme]
     except (KeyError, ValueError):
         url, port = urlsplit(""), 0
-    if not url.hostname:
+    is_plain = not url.query and url.path.isascii() and url.path.isprintable()
+    if not is_plain or " " in url.path or not is_host(url.hostname or ""):
         raise SettingsError(
-            f"AWS_ENDPOINT_URL must be an http:// or https:// address, not {address!r}."
+            "AWS_ENDPOINT_URL must be an http:// or https:// address without a query, not"
+            f" {address!r}."
         )
+    check_region(region)
+    host = url.hostname or ""
     if trusted:
         authorities: Path | None = Path(trusted)
     else:
-        authorities = _AMAZON_ROOTS if url.hostname.endswith(_AMAZON_HOSTS) else None
+        authorities = _AMAZON_ROOTS if host.endswith(_AMAZON_HOSTS) else None
     proxy = proxy_of(url)
-    server = Server(url.hostname, port, url.scheme == "https", authorities, proxy)
+    server = Server(host, port, url.scheme == "https", authorities, proxy)
     return Configuration(url, region, server, credentials)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chalicelib.aws.errors import NoResponse
-from chalicelib.aws.http_messages import ProtocolError, Request, Response, read_response
+from chalicelib.aws.http_messages import ProtocolError, Receive, Request, Response, read_response
 from chalicelib.aws.proxies import Proxy, open_tunnel
 from chalicelib.settings_error import SettingsError
 
@@ -100,7 +100,8 @@ class Connections:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             plain.settimeout(_left(deadline))
             if proxy is not None:
-                open_tunnel(plain, f"{host}:{port}", proxy)
+                authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+                open_tunnel(plain, _receiver(plain, deadline), authority, proxy)
                 plain.settimeout(_left(deadline))
             if self._tls is None:
                 return _Connection(plain)
@@ -127,12 +128,7 @@ class _Connection:
         connection = self._connection
         connection.settimeout(timeout)
         connection.sendall(message)
-
-        def receive(count: int) -> bytes:
-            connection.settimeout(_left(deadline))
-            return connection.recv(count)
-
-        return read_response(receive)
+        return read_response(_receiver(connection, deadline))
 
     def close(self) -> None:
         self._connection.close()
@@ -150,6 +146,16 @@ def tls_context(trusted: Path | None) -> ssl.SSLContext:
         raise SettingsError(
             f"AWS_CA_BUNDLE must name a PEM file with certificates: {trusted}: {error}."
         ) from error
+
+
+def _receiver(connection: socket.socket, deadline: float) -> Receive:
+    """Return the function that receives from `connection` until the deadline, in all."""
+
+    def receive(count: int) -> bytes:
+        connection.settimeout(_left(deadline))
+        return connection.recv(count)
+
+    return receive
 
 
 def _left(deadline: float) -> float:

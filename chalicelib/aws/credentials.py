@@ -43,6 +43,10 @@ def environment_credentials(environment: Mapping[str, str]) -> CredentialsSource
             "Set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or none of the two."
         )
     token = environment.get("AWS_SESSION_TOKEN") or None
+    if not f"{access_key}{secret_key}{token}".isascii():
+        raise SettingsError(
+            "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN must be ASCII text."
+        )
     credentials = Credentials(access_key, secret_key, token)
     return lambda: credentials
 

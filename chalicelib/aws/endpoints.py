@@ -32,14 +32,24 @@ _PARTITIONS = (
 _GOVCLOUD = "us-gov-"
 
 
+def check_region(region: str) -> None:
+    """Raise SettingsError if `region` cannot be a part of a host name."""
+    if not _HOST_LABEL.fullmatch(region):
+        raise SettingsError(f"AWS_REGION must be a Region such as eu-central-1, not {region!r}.")
+
+
+def is_host(name: str) -> bool:
+    """Return whether `name` can be the host of a URL: a name, or an IP address without brackets."""
+    return ":" in name or all(_HOST_LABEL.fullmatch(label) for label in name.split("."))
+
+
 def endpoint_url(service: str, region: str, *, fips: bool = False, dual_stack: bool = False) -> str:
     """Return the URL of `service`, such as ``dynamodb``, in `region`.
 
     Raises SettingsError if the Region cannot be a part of a host name, which would send requests to
     somebody else.
     """
-    if not _HOST_LABEL.fullmatch(region):
-        raise SettingsError(f"AWS_REGION must be a Region such as eu-central-1, not {region!r}.")
+    check_region(region)
     partition = next(it for it in _PARTITIONS if region.startswith(it.regions))
     # In GovCloud the usual endpoints are the validated ones.
     is_plain = not fips or (region.startswith(_GOVCLOUD) and not dual_stack)

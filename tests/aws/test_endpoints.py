@@ -10,6 +10,7 @@ from botocore.session import Session
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.aws.configuration import configuration
 from chalicelib.aws.endpoints import endpoint_url
 from chalicelib.settings_error import SettingsError
 
@@ -105,3 +106,31 @@ def test_what_is_no_host_label_is_refused(service: str, region: str) -> None:
 def test_the_longest_host_label_is_accepted() -> None:
     """A label of 63 characters, the most that DNS allows, is accepted."""
     assert endpoint_url("ssm", "a" * 63) == f"https://ssm.{'a' * 63}.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a..b",
+        f"http://{'a' * 64}.example",
+        "http://-a.example",
+        "http://a_b",
+        "http://é.example",
+        "http://127.0.0.1/a b",
+        "http://127.0.0.1/é",
+        "http://127.0.0.1/?a=1",
+        "127.0.0.1:8000",
+        "ftp://127.0.0.1",
+        "http://127.0.0.1:port",
+        "http://",
+    ],
+)
+def test_an_endpoint_that_cannot_be_called_is_refused(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A URL that is no HTTP address, or would be sent in part only, is named in one sentence."""
+    settings = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "r-1"}
+    for name, value in {**settings, "AWS_ENDPOINT_URL": url}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match="AWS_ENDPOINT_URL must be an http"):
+        configuration("dynamodb")

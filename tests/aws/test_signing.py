@@ -80,12 +80,21 @@ HOSTS = st.one_of(
 PORTS = st.one_of(
     st.just(""), st.sampled_from([":80", ":443"]), st.integers(1, 65535).map(":{}".format)
 )
+# An endpoint's path is sent as it is, so it must be ASCII without spaces.
+PLAIN_SEGMENTS = st.sampled_from(["", ".", "..", "a", "%2F", "%e1%88%b4", "%7E", "~", "+"]) | WORDS
+PLAIN_PATHS = st.lists(PLAIN_SEGMENTS, max_size=6).map(lambda segments: "/" + "/".join(segments))
 URLS = st.builds(
-    "{}://{}{}{}".format, st.sampled_from(["http", "https"]), HOSTS, PORTS, st.just("") | PATHS
+    "{}://{}{}{}".format,
+    st.sampled_from(["http", "https"]),
+    HOSTS,
+    PORTS,
+    st.just("") | PLAIN_PATHS,
 )
+REGIONS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
 # Up to the year 2100.
 TIMES = st.floats(0, 4_102_444_800) | st.integers(0, 4_102_444_800)
 SIGNINGS = st.builds(Signing, WORDS, WORDS, CREDENTIALS, TIMES)
+CLIENTS = st.builds(Signing, WORDS, REGIONS, CREDENTIALS, TIMES)
 SIGNING = Signing("dynamodb", "eu-central-1", Credentials("key", "secret", "token"), 86399.99)
 
 
@@ -193,7 +202,7 @@ def sent(url: str, signing: Signing) -> Request:
     return requests[0]
 
 
-@given(url=URLS, signing=SIGNINGS)
+@given(url=URLS, signing=CLIENTS)
 @example("http://[::1]:443", SIGNING)
 @example("https://[::1]:443/", SIGNING)
 @example("http://Example.TEST:80/a", SIGNING)
