@@ -73,23 +73,24 @@ class RefreshingCredentials:
         if current is not None and self._is_valid(current, now):
             if self._lock.acquire(blocking=False):
                 try:
-                    return self._refreshed_or(current, now)
+                    # Another thread may have had its turn just before.
+                    if now >= self._refresh_at:
+                        self._refresh_early(now)
                 finally:
                     self._lock.release()
-            return current.credentials
+            return (self._current or current).credentials
         with self._lock:
             current = self._current
             if current is None or not self._is_valid(current, now):
                 current = self._refresh()
             return current.credentials
 
-    def _refreshed_or(self, current: Temporary, now: float) -> Credentials:
+    def _refresh_early(self, now: float) -> None:
         try:
-            return self._refresh().credentials
+            self._refresh()
         except (AWSError, SettingsError) as error:
             self._refresh_at = now + _PAUSE
             _log.warning("The AWS credentials expire soon, and there are no new ones: %s", error)
-            return current.credentials
 
     def _refresh(self) -> Temporary:
         current = self._fetch()
