@@ -306,6 +306,8 @@ SECRETS = f"{KEYS.access_key}: {KEYS.secret_key} {KEYS.token}".encode()
     [
         pytest.param(response(200, b""), id="empty"),
         pytest.param(response(200, b"<html>"), id="not JSON"),
+        pytest.param(response(200, b'{"Token": "\xff"}'), id="not UTF-8"),
+        pytest.param(response(200, b'{"More":' + b"[" * 100_000), id="too deep"),
         pytest.param(response(200, [KEYS.secret_key]), id="not an object"),
         pytest.param(response(200, {"SecretAccessKey": KEYS.secret_key}), id="half"),
         pytest.param(response(200, answer(AccessKeyId=None)), id="null"),
