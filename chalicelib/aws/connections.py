@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chalicelib.aws.errors import NoResponse
-from chalicelib.aws.http_messages import ProtocolError, Request, Response, read_response
+from chalicelib.aws.http_messages import ProtocolError, Receive, Request, Response, read_response
 from chalicelib.aws.proxies import Proxy, open_tunnel
 from chalicelib.settings_error import SettingsError
 
@@ -96,7 +96,8 @@ class Connections:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             plain.settimeout(_left(deadline))
             if proxy is not None:
-                open_tunnel(plain, f"{host}:{port}", proxy)
+                authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+                open_tunnel(plain, _receive_until(deadline, plain), authority, proxy)
                 plain.settimeout(_left(deadline))
             if self._tls is None:
                 return _Connection(plain)
@@ -123,12 +124,7 @@ class _Connection:
         connection = self._connection
         connection.settimeout(timeout)
         connection.sendall(message)
-
-        def receive(count: int) -> bytes:
-            connection.settimeout(_left(deadline))
-            return connection.recv(count)
-
-        return read_response(receive)
+        return read_response(_receive_until(deadline, connection))
 
     def close(self) -> None:
         self._connection.close()
@@ -146,6 +142,16 @@ def tls_context(trusted: Path | None) -> ssl.SSLContext:
         raise SettingsError(
             f"AWS_CA_BUNDLE must name a PEM file with certificates: {trusted}: {error}."
         ) from error
+
+
+def _receive_until(deadline: float, connection: socket.socket) -> Receive:
+    """Return what receives from a connection, all in all until the deadline."""
+
+    def receive(count: int) -> bytes:
+        connection.settimeout(_left(deadline))
+        return connection.recv(count)
+
+    return receive
 
 
 def _left(deadline: float) -> float:

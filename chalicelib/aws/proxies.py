@@ -6,7 +6,7 @@ from base64 import b64encode
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from chalicelib.aws.http_messages import Request, read_status
+from chalicelib.aws.http_messages import Receive, Request, read_status
 from chalicelib.settings_error import SettingsError
 
 _DEFAULT_PORT = 80
@@ -53,15 +53,16 @@ def proxy_of(url: SplitResult) -> Proxy | None:
     return Proxy(parts.hostname, port, f"Basic {b64encode(pair.encode()).decode()}")
 
 
-def open_tunnel(connection: socket.socket, authority: str, proxy: Proxy) -> None:
+def open_tunnel(connection: socket.socket, receive: Receive, authority: str, proxy: Proxy) -> None:
     """Make `connection`, which is one to the proxy, one to `authority`.
 
-    Raises OSError if the proxy refuses, and ProtocolError if it does not speak HTTP.
+    `receive` receives from it. Raises OSError if the proxy refuses, and ProtocolError if it does
+    not speak HTTP.
     """
     headers = {"Host": authority}
     if proxy.authorization is not None:
         headers["Proxy-Authorization"] = proxy.authorization
     connection.sendall(Request("CONNECT", authority, headers).message())
-    status = read_status(connection.recv)
+    status = read_status(receive)
     if status not in _SUCCESSFUL:
         raise ConnectionRefusedError(f"the proxy {proxy.host} responded with {status}")
