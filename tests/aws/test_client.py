@@ -26,6 +26,7 @@ TIMEOUTS = Timeouts(5, 5)
 KEYS = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 TEXT = "Requested resource not found"
 HOUR = 3600
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def source() -> Credentials:
@@ -377,3 +378,29 @@ def test_an_incomplete_response_is_no_response(raw: bytes) -> None:
     """A response that is cut off, or no HTTP, is no response and names the server."""
     with pytest.raises(NoResponse, match=r"No response from 127\.0\.0\.1"):
         call(raw)
+
+
+SECRET = "a-secret-that-was-read"
+BODY = f'{{"Parameter":{{"Value":"{SECRET}"'.encode()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(response(200, BODY), id="cut JSON"),
+        pytest.param(response(200, BODY + b'": 1}'), id="malformed JSON"),
+        pytest.param(response(200, SECRET), id="not an object"),
+        pytest.param(Last(response(200, BODY)[:-1]), id="cut body"),
+        pytest.param(response(200, BODY, x_amz_crc32="1"), id="checksum"),
+        pytest.param(Last(CHUNKED + BODY + b"\r\n"), id="no size of a chunk"),
+        pytest.param(Last(CHUNKED + b"9\r\n" + BODY + b"\r\n"), id="wrong size of a chunk"),
+    ],
+)
+def test_a_damaged_response_is_not_quoted(raw: bytes) -> None:
+    """An error about a damaged response shows nothing of its body, which could be a secret."""
+    with pytest.raises(NoResponse) as raised:
+        call(raw)
+    shown: BaseException | None = raised.value
+    while shown is not None:
+        assert SECRET not in str(shown)
+        shown = shown.__cause__ or shown.__context__
