@@ -4,6 +4,7 @@ import contextlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -46,9 +47,14 @@ class HTTPServer:
         self.authority = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self.url = f"http://{self.authority}"
 
-    @property
-    def open_connections(self) -> int:
-        """How many connections the client has not closed."""
+    def open_connections(self, expected: int) -> int:
+        """Return how many connections the client has not closed, soon after it closed some.
+
+        This waits for the server's threads to notice until there are as many as `expected`.
+        """
+        end = time.monotonic() + _PATIENCE
+        while len(self._connections) != expected and time.monotonic() < end:
+            time.sleep(0.01)
         return len(self._connections)
 
     def _accept(self) -> None:

@@ -106,6 +106,15 @@ def test_variables_win_over_a_profile(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert found.url.geturl() == "http://localhost:8000"
 
 
+def test_aws_region_wins_over_a_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """AWS_REGION alone, which boto3 does not know, wins over the Region of a profile too."""
+    set_all(
+        monkeypatch, profile(tmp_path, f"{OWN_KEYS}\n{OWN_REGION}"), {"AWS_REGION": "eu-west-3"}
+    )
+    found = configuration("dynamodb")
+    assert (found.region, found.host) == ("eu-west-3", "dynamodb.eu-west-3.amazonaws.com")
+
+
 @pytest.mark.parametrize("variable", [None, "other.pem"])
 def test_a_profile_may_name_authorities(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str | None
