@@ -12,7 +12,7 @@ _PATIENCE = 10
 
 
 class Received(NamedTuple):
-    """A request as it arrived. The names of `headers` are in lower case."""
+    """A request as it arrived. Names of `headers` are in lower case, and repeated ones are joined."""
 
     method: str
     target: str
@@ -123,9 +123,10 @@ def _read(stream: BinaryIO) -> Received | None:
     if not line:
         return None
     method, target, _ = line.split(" ")
-    headers = {}
+    headers: dict[str, str] = {}
     while field := stream.readline().decode().strip():
         name, _, value = field.partition(":")
-        headers[name.lower()] = value.strip()
+        known = headers.get(name.lower())
+        headers[name.lower()] = value.strip() if known is None else f"{known}, {value.strip()}"
     body = stream.read(int(headers.get("content-length", "0")))
     return Received(method, target, headers, body)
