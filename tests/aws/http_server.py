@@ -12,7 +12,7 @@ _PATIENCE = 10
 
 
 class Received(NamedTuple):
-    """A request as it arrived. Names of `headers` are in lower case, and repeated ones are joined."""
+    """A request as it arrived. `headers` have names in lower case, and repeated ones are joined."""
 
     method: str
     target: str
