@@ -77,12 +77,14 @@ class Client:
         Raises NoResponse and ServiceError; SettingsError if there are no credentials.
         """
         body = msgspec.json.encode(parameters)
-        response = self._exchange(operation, body)
+        # Read once, since another thread may correct it before this request is refused.
+        offset = self._clock_offset
+        response = self._exchange(operation, body, offset)
         if response.status >= _REDIRECTS:
             error = _error(operation, response)
-            if error.code not in _CLOCK_ERRORS or not self._set_clock(response):
+            if error.code not in _CLOCK_ERRORS or not self._set_clock(response, offset):
                 raise error
-            response = self._exchange(operation, body)
+            response = self._exchange(operation, body, self._clock_offset)
             if response.status >= _REDIRECTS:
                 raise _error(operation, response)
         return _members(response.body)
@@ -91,9 +93,9 @@ class Client:
         """Close the connections."""
         self._connections.close()
 
-    def _exchange(self, operation: str, body: bytes) -> Response:
+    def _exchange(self, operation: str, body: bytes, clock_offset: float) -> Response:
         credentials = self._credentials()
-        now = time.gmtime(self._clock() + self._clock_offset)
+        now = time.gmtime(self._clock() + clock_offset)
         headers = {
             "Content-Type": self._content_type,
             "Host": self._host,
@@ -111,17 +113,17 @@ class Client:
             raise NoResponse(f"{operation}: the response was damaged on its way")
         return response
 
-    def _set_clock(self, response: Response) -> bool:
+    def _set_clock(self, response: Response, used_offset: float) -> bool:
         """Go by the service's clock from now on, if the signature's time was far from it."""
         # Imported here: it would be a tenth of a cold start, and clocks are rarely wrong.
         from email.utils import parsedate_to_datetime  # noqa: PLC0415
 
         try:
             their_time = parsedate_to_datetime(response.headers.get("date", "")).timestamp()
-        except ValueError:
+        except (OverflowError, ValueError):
             return False
         offset = their_time - self._clock()
-        if abs(offset - self._clock_offset) < _MAX_SKEW:
+        if abs(offset - used_offset) < _MAX_SKEW:
             return False
         self._clock_offset = offset
         return True
@@ -130,7 +132,7 @@ class Client:
 def _members(body: bytes) -> dict[str, Any]:
     try:
         members: dict[str, Any] = msgspec.json.decode(body, type=dict)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise NoResponse(f"The response is no JSON object: {error}") from error
     return members
 

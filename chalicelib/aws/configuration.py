@@ -25,6 +25,7 @@ _AMAZON_HOSTS = (".amazonaws.com", ".api.aws")
 # Where they are set, boto3 would find other credentials than a container's, or other endpoints.
 _FILES = (
     "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
     "AWS_CONFIG_FILE",
     "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -75,13 +76,15 @@ def _container_credentials(environment: Mapping[str, str]) -> CredentialsSource 
 
 def _from_botocore(service: str, region: str | None) -> Configuration:
     try:
-        from botocore.exceptions import BotoCoreError, NoRegionError  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError, ClientError, NoRegionError  # noqa: PLC0415
         from botocore.session import Session  # noqa: PLC0415
     except ImportError:
         raise SettingsError(
             "Set AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; to use a profile, install"
             " botocore."
         ) from None
+    # Files and processes that a profile names fail with other errors than botocore's own.
+    failures = (BotoCoreError, ClientError, OSError, RuntimeError, ValueError)
     session = Session()
     try:
         client: Any = session.create_client(service, region_name=region)
@@ -92,7 +95,7 @@ def _from_botocore(service: str, region: str | None) -> Configuration:
             "Set AWS_REGION to the Region to call, such as eu-central-1, or AWS_PROFILE to a"
             " profile that has one."
         ) from None
-    except BotoCoreError as error:
+    except failures as error:
         raise SettingsError(f"The AWS configuration is invalid: {error}") from error
     if found is None:
         raise SettingsError(
@@ -103,8 +106,8 @@ def _from_botocore(service: str, region: str | None) -> Configuration:
     def credentials() -> Credentials:
         try:
             frozen = found.get_frozen_credentials()
-        except BotoCoreError as error:
-            raise SettingsError(f"There are no AWS credentials any more: {error}") from error
+        except failures as error:
+            raise SettingsError(f"There are no AWS credentials: {error}") from error
         return Credentials(str(frozen.access_key), str(frozen.secret_key), frozen.token)
 
     client.close()
@@ -140,16 +143,19 @@ def _configuration(
 ) -> Configuration:
     try:
         url = urlsplit(address)
-        port = url.port or _PORTS[url.scheme]
+        default_port = _PORTS[url.scheme]
+        port = url.port or default_port
     except (KeyError, ValueError):
         url, port = urlsplit(""), 0
-    is_plain = not url.query and url.path.isascii() and url.path.isprintable()
-    if not is_plain or " " in url.path or not is_host(url.hostname or ""):
+    if not is_host(url.hostname or ""):
         raise SettingsError(
-            "AWS_ENDPOINT_URL must be an http:// or https:// address without a query, not"
-            f" {address!r}."
+            f"AWS_ENDPOINT_URL must be an http:// or https:// address, not {address!r}."
         )
-    check_region(region)
+    if url.query or " " in url.path or not (url.path.isascii() and url.path.isprintable()):
+        raise SettingsError(
+            f"AWS_ENDPOINT_URL must have a path of plain ASCII and no query, not {address!r}."
+        )
+    check_region(region, is_aws=False)
     host = url.hostname or ""
     if trusted:
         authorities: Path | None = Path(trusted)

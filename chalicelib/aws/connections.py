@@ -55,10 +55,7 @@ class Connections:
         self._idle: list[_Connection] = []
 
     def send(self, request: Request) -> Response:
-        """Send a request and return the response.
-
-        Raises NoResponse, and SettingsError for a request that must not be sent.
-        """
+        """Send a request and return the response. Raises NoResponse."""
         message = request.message()
         connection = None
         try:
@@ -101,7 +98,7 @@ class Connections:
             plain.settimeout(_left(deadline))
             if proxy is not None:
                 authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-                open_tunnel(plain, _receiver(plain, deadline), authority, proxy)
+                open_tunnel(plain, _receive_until(deadline, plain), authority, proxy)
                 plain.settimeout(_left(deadline))
             if self._tls is None:
                 return _Connection(plain)
@@ -128,7 +125,7 @@ class _Connection:
         connection = self._connection
         connection.settimeout(timeout)
         connection.sendall(message)
-        return read_response(_receiver(connection, deadline))
+        return read_response(_receive_until(deadline, connection))
 
     def close(self) -> None:
         self._connection.close()
@@ -148,8 +145,8 @@ def tls_context(trusted: Path | None) -> ssl.SSLContext:
         ) from error
 
 
-def _receiver(connection: socket.socket, deadline: float) -> Receive:
-    """Return the function that receives from `connection` until the deadline, in all."""
+def _receive_until(deadline: float, connection: socket.socket) -> Receive:
+    """Return what receives from a connection, all in all until the deadline."""
 
     def receive(count: int) -> bytes:
         connection.settimeout(_left(deadline))

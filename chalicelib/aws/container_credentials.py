@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from chalicelib.aws.connections import Connections, Server, Timeouts
 from chalicelib.aws.credentials import CredentialsSource, RefreshingCredentials, Temporary
 from chalicelib.aws.errors import NoResponse
-from chalicelib.aws.http_messages import Request
+from chalicelib.aws.http_messages import ProtocolError, Request
 from chalicelib.aws.signing import Credentials
 from chalicelib.settings_error import SettingsError
 
@@ -28,14 +29,16 @@ _HOSTS = frozenset({"169.254.170.2", "169.254.170.23", "fd00:ec2::23", "localhos
 _TIMEOUTS = Timeouts(connect=1, response=2)
 _PORTS = {"http": 80, "https": 443}
 _OK = 200
-_CLIENT_ERRORS = range(400, 500)
+# Apart from what a slow or busy endpoint responds.
+_REFUSALS = frozenset(range(400, 500)) - {408, 429}
 
 
 class _Answer(msgspec.Struct, rename="pascal"):
     access_key_id: str
     secret_access_key: str
     token: str | None = None
-    expiration: datetime | None = None
+    # A time without a zone would be taken for this machine's.
+    expiration: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 def container_credentials(environment: Mapping[str, str]) -> CredentialsSource | None:
@@ -47,17 +50,25 @@ def container_credentials(environment: Mapping[str, str]) -> CredentialsSource |
     relative, full = environment.get(_RELATIVE), environment.get(_FULL)
     if not relative and not full:
         return None
-    url = urlsplit(f"{_ECS}{relative}" if relative else str(full))
-    _check(url)
-    host, port = url.hostname or "", url.port or _PORTS[url.scheme]
-    connections = Connections(Server(host, port, tls=url.scheme == "https"), _TIMEOUTS)
+    if relative and not relative.startswith("/"):
+        raise SettingsError(f"{_RELATIVE} must start with a slash, not be {relative!r}.")
+    url, server = _endpoint(f"{_ECS}{relative}" if relative else str(full))
+    connections = Connections(server, _TIMEOUTS)
     target = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
 
     def fetch() -> Temporary:
         headers = {"Host": url.netloc, "Accept": "application/json", **_authorization(environment)}
-        response = connections.send(Request("GET", target, headers))
+        try:
+            response = connections.send(Request("GET", target, headers))
+        except NoResponse as error:
+            if not isinstance(error.__cause__, ProtocolError):
+                raise
+            # Without the cause, which quotes the response and so could show a secret.
+            raise NoResponse(
+                f"No credentials from {url.netloc}: the response is not HTTP, or not complete"
+            ) from None
         connections.close()
-        if response.status in _CLIENT_ERRORS:
+        if response.status in _REFUSALS:
             raise SettingsError(
                 f"The container's credentials endpoint {url.netloc} refused the request with status"
                 f" {response.status}: check the role of this container."
@@ -69,11 +80,16 @@ def container_credentials(environment: Mapping[str, str]) -> CredentialsSource |
     return RefreshingCredentials(fetch)
 
 
-def _check(url: SplitResult) -> None:
-    if url.scheme == "https" or (url.scheme == "http" and _is_trusted(url.hostname or "")):
-        return
+def _endpoint(address: str) -> tuple[SplitResult, Server]:
+    try:
+        url = urlsplit(address)
+        host, port = url.hostname or "", url.port or _PORTS[url.scheme]
+    except (KeyError, ValueError):
+        url, host, port = urlsplit(""), "", 0
+    if host and (url.scheme == "https" or (url.scheme == "http" and _is_trusted(host))):
+        return url, Server(host, port, tls=url.scheme == "https")
     raise SettingsError(
-        f"{_FULL} must be an https:// address, or http:// on this machine, not {url.geturl()!r}."
+        f"{_FULL} must be an https:// address, or http:// on this machine, not {address!r}."
     )
 
 
@@ -91,7 +107,7 @@ def _authorization(environment: Mapping[str, str]) -> dict[str, str]:
     try:
         # Read each time, since it is replaced before it expires.
         token = Path(file).read_text().strip() if file else environment.get(_TOKEN, "")
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise SettingsError(f"{_TOKEN_FILE} names a file that cannot be read: {error}.") from error
     if not token.isprintable():
         raise SettingsError(f"{_TOKEN_FILE if file else _TOKEN} has a line break in its value.")
@@ -101,7 +117,7 @@ def _authorization(environment: Mapping[str, str]) -> dict[str, str]:
 def _parse(body: bytes, endpoint: str) -> Temporary:
     try:
         answer = msgspec.json.decode(body, type=_Answer)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         # Without the cause, which could quote a secret.
         raise NoResponse(f"No credentials from {endpoint}: {type(error).__name__}") from None
     credentials = Credentials(answer.access_key_id, answer.secret_access_key, answer.token)

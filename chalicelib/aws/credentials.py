@@ -70,36 +70,38 @@ class RefreshingCredentials:
 
     def __call__(self) -> Credentials:
         """Return the current credentials. Raises what `fetch` raises."""
-        now = self._clock()
+        now, refresh_at = self._clock(), self._refresh_at
+        # Read after its time, and written before it, so that it is never older.
         current = self._current
-        if current is not None and now < self._refresh_at:
+        if current is not None and now < refresh_at:
             return current.credentials
         if current is not None and self._is_valid(current, now):
             if self._lock.acquire(blocking=False):
                 try:
-                    return self._refreshed_or(current, now)
+                    # Another thread may have had its turn just before.
+                    if now >= self._refresh_at:
+                        self._refresh_early(now)
                 finally:
                     self._lock.release()
-            return current.credentials
+            return (self._current or current).credentials
         with self._lock:
             current = self._current
             if current is None or not self._is_valid(current, now):
                 current = self._refresh()
             return current.credentials
 
-    def _refreshed_or(self, current: Temporary, now: float) -> Credentials:
+    def _refresh_early(self, now: float) -> None:
         try:
-            return self._refresh().credentials
+            self._refresh()
         except (AWSError, SettingsError) as error:
             self._refresh_at = now + _PAUSE
             _log.warning("The AWS credentials expire soon, and there are no new ones: %s", error)
-            return current.credentials
 
     def _refresh(self) -> Temporary:
         current = self._fetch()
         expires_at = float("inf") if current.expires_at is None else current.expires_at
-        self._refresh_at = expires_at - _EARLY
         self._current = current
+        self._refresh_at = expires_at - _EARLY
         return current
 
     @staticmethod

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from chalicelib.settings_error import SettingsError
 
-_HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+# Emulators are called with names such as fakeRegion.
+_HOST_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
 class _Partition(NamedTuple):
@@ -32,9 +33,9 @@ _PARTITIONS = (
 _GOVCLOUD = "us-gov-"
 
 
-def check_region(region: str) -> None:
-    """Raise SettingsError if `region` cannot be a part of a host name."""
-    if not _HOST_LABEL.fullmatch(region):
+def check_region(region: str, *, is_aws: bool) -> None:
+    """Raise SettingsError if `region` cannot be a part of a host name, in lower case for AWS."""
+    if not _HOST_LABEL.fullmatch(region) or (is_aws and region != region.lower()):
         raise SettingsError(f"AWS_REGION must be a Region such as eu-central-1, not {region!r}.")
 
 
@@ -49,7 +50,7 @@ def endpoint_url(service: str, region: str, *, fips: bool = False, dual_stack: b
     Raises SettingsError if the Region cannot be a part of a host name, which would send requests to
     somebody else.
     """
-    check_region(region)
+    check_region(region, is_aws=True)
     partition = next(it for it in _PARTITIONS if region.startswith(it.regions))
     # In GovCloud the usual endpoints are the validated ones.
     is_plain = not fips or (region.startswith(_GOVCLOUD) and not dual_stack)

@@ -148,7 +148,8 @@ def _number(text: str, base: int) -> int:
     except ValueError:
         number = -1
     if not 0 <= number <= _MAX_BODY_BYTES:
-        raise ProtocolError(f"{text[:80]!r} is no valid number")
+        # Not quoted: where a chunk has another size than it says, this is a part of the body.
+        raise ProtocolError("a length or a status is no valid number")
     return number
 
 

@@ -54,9 +54,10 @@ def proxy_of(url: SplitResult) -> Proxy | None:
 
 
 def open_tunnel(connection: socket.socket, receive: Receive, authority: str, proxy: Proxy) -> None:
-    """Make `connection`, which is one to the proxy, one to `authority`; `receive` reads from it.
+    """Make `connection`, which is one to the proxy, one to `authority`.
 
-    Raises OSError if the proxy refuses, and ProtocolError if it does not speak HTTP.
+    `receive` receives from it. Raises OSError if the proxy refuses, and ProtocolError if it does
+    not speak HTTP.
     """
     headers = {"Host": authority}
     if proxy.authorization is not None:

@@ -2,9 +2,7 @@
 
 import contextlib
 import socket
-import threading
 from collections.abc import Iterator
-from itertools import cycle
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,64 +13,21 @@ from chalicelib.aws.connections import Connections, Timeouts
 from chalicelib.aws.connections import Server as Place
 from chalicelib.aws.errors import NoResponse
 from chalicelib.aws.http_messages import Request
+from tests.aws.http_server import HTTPServer, Last, response, serving
 
-WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-LAST = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
+WHOLE = response(200, b"{}")
+LAST = Last(response(200, b"{}", Connection="close"))
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
-PART = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"
+PART = Last(response(200, b"{}", Content_Length="9"))
 TIMEOUTS = Timeouts(1, 1)
 REQUEST = Request(
     "POST", "/", {"Host": "example.test", "X-Amz-Target": "DynamoDB_20120810.GetItem"}, b"{}"
 )
 
 
-class FakeServer:
-    """Sends `responses` in turn, None being silence; `accepted` counts connections."""
-
-    def __init__(self, *responses: bytes | None, requests_each: int = 100) -> None:
-        self._responses = cycle(responses)
-        self._requests_each = requests_each
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._threads: list[threading.Thread] = []
-        self.accepted = 0
-        self.received: list[bytes] = []
-        self.ended = threading.Event()
-        self.place = Place("127.0.0.1", self._listener.getsockname()[1], tls=False)
-
-    @contextlib.contextmanager
-    def serving(self) -> Iterator["FakeServer"]:
-        """Serve while the block runs."""
-        thread = threading.Thread(target=self._accept)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._listener.shutdown(socket.SHUT_RDWR)
-            self._listener.close()
-            thread.join()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                self.accepted += 1
-                self.ended.clear()
-                with connection:
-                    self._respond(connection)
-                self.ended.set()
-
-    def _respond(self, connection: socket.socket) -> None:
-        connection.settimeout(5)
-        for _ in range(self._requests_each):
-            request = connection.recv(65536)
-            response = next(self._responses) if request else None
-            if request:
-                self.received.append(request)
-            if response is None:
-                return
-            connection.sendall(response)
-            if response in {PART, LAST}:
-                return
+def place_of(server: HTTPServer) -> Place:
+    """Return where `server` is."""
+    return Place("127.0.0.1", server.port, tls=False)
 
 
 @contextlib.contextmanager
@@ -86,55 +41,50 @@ def connected(place: Place, timeouts: Timeouts = TIMEOUTS) -> Iterator[Connectio
 
 
 def test_a_request_is_sent_as_given() -> None:
-    """Method, target, headers and body are sent unchanged, in one piece with the body's length."""
-    with FakeServer(WHOLE).serving() as server, connected(server.place) as connections:
-        response = connections.send(REQUEST)
-    head, _, body = server.received[0].partition(b"\r\n\r\n")
-    lines = head.split(b"\r\n")
-    assert lines[0] == b"POST / HTTP/1.1"
-    assert set(lines) >= {b"X-Amz-Target: DynamoDB_20120810.GetItem", b"Content-Length: 2"}
-    assert lines.count(b"Host: example.test") == 1
-    assert (body, response.status, response.body) == (b"{}", 200, b"{}")
+    """Method, target, headers and body are sent unchanged, with the body's length."""
+    with serving(lambda _: WHOLE) as server, connected(place_of(server)) as connections:
+        returned = connections.send(REQUEST)
+    [received] = server.received
+    assert (received.method, received.target, received.body) == ("POST", "/", b"{}")
+    assert received.headers == {
+        "host": "example.test",
+        "x-amz-target": "DynamoDB_20120810.GetItem",
+        "accept-encoding": "identity",
+        "content-length": "2",
+    }
+    assert (returned.status, returned.body) == (200, b"{}")
 
 
-@pytest.mark.parametrize("response", [WHOLE, CHUNKED])
-def test_a_connection_is_reused(response: bytes) -> None:
+@pytest.mark.parametrize("raw", [WHOLE, CHUNKED])
+def test_a_connection_is_reused(raw: bytes) -> None:
     """One connection carries successive requests."""
-    with FakeServer(response).serving() as server, connected(server.place) as connections:
+    with serving(lambda _: raw) as server, connected(place_of(server)) as connections:
         assert [connections.send(REQUEST).body for _ in range(3)] == [b"{}"] * 3
         assert server.accepted == 1
 
 
 def test_a_connection_closed_by_the_server_is_replaced() -> None:
     """A server that closes an idle connection causes no failed request."""
-    with (
-        FakeServer(WHOLE, requests_each=1).serving() as server,
-        connected(server.place) as connections,
-    ):
+    with serving(lambda _: Last(WHOLE)) as server, connected(place_of(server)) as connections:
         for number in range(1, 4):
             connections.send(REQUEST)
-            assert server.ended.wait(5)
+            assert server.open_connections(0) == 0
             assert server.accepted == number
 
 
 def test_connection_close_is_respected() -> None:
     """After "Connection: close" the next request opens a new connection."""
-    with FakeServer(LAST).serving() as server, connected(server.place) as connections:
+    with serving(lambda _: LAST) as server, connected(place_of(server)) as connections:
         for _ in range(2):
             connections.send(REQUEST)
         assert server.accepted == 2
 
 
-def test_a_truncated_response_is_an_error() -> None:
-    """A response that ends early is an error, not a shorter response."""
-    with FakeServer(PART).serving() as server, pytest.raises(NoResponse):
-        Connections(server.place, TIMEOUTS).send(REQUEST)
-
-
-def test_a_missing_response_is_an_error() -> None:
-    """A connection that ends before the response is an error."""
-    with FakeServer(None).serving() as server, pytest.raises(NoResponse):
-        Connections(server.place, TIMEOUTS).send(REQUEST)
+@pytest.mark.parametrize("raw", [PART, Last(b"")])
+def test_a_truncated_response_is_an_error(raw: bytes) -> None:
+    """A response that ends early, or does not begin, is an error and no shorter response."""
+    with serving(lambda _: raw) as server, pytest.raises(NoResponse):
+        Connections(place_of(server), TIMEOUTS).send(REQUEST)
 
 
 def test_silence_is_no_response() -> None:
