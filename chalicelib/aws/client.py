@@ -130,7 +130,7 @@ class Client:
 def _members(body: bytes) -> dict[str, Any]:
     try:
         members: dict[str, Any] = msgspec.json.decode(body, type=dict)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise NoResponse(f"The response is no JSON object: {error}") from error
     return members
 

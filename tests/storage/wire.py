@@ -152,6 +152,18 @@ def garbage_after(request: Request) -> Response:
     return whole._replace(body=random.Random(1).randbytes(len(whole.body)))
 
 
+def latin_1_after(request: Request) -> Response:
+    """Run the request, and respond with a JSON object that is not in UTF-8."""
+    send(request)
+    return Response(200, {}, '{"message":"à bientôt"}'.encode("latin-1"))
+
+
+def nested_after(request: Request) -> Response:
+    """Run the request, and respond with JSON that is nested too deeply to be read."""
+    send(request)
+    return Response(200, {}, b'{"a":' + b"[" * 200_000)
+
+
 def empty(status: int) -> Fault:
     """Respond with a status and nothing else."""
     return lambda _request: Response(status, {}, b"")
@@ -175,12 +187,15 @@ FAULTS: dict[str, Fault] = {
     "internal error, no body": empty(500),
     "too many requests, no body": empty(429),
     "page of a proxy": proxy_error_page,
+    "latin-1 page of a proxy": lambda _: Response(502, {}, b'{"message":"indisponibilit\xe9"}'),
     "lost before": lost_before,
     "lost after": lost_after,
     "garbled after": garbled_after,
     "wrong checksum after": wrong_checksum_after,
     "another object after": another_object_after,
     "garbage after": garbage_after,
+    "latin-1 after": latin_1_after,
+    "nested after": nested_after,
     "conflict": conflict,
     "in progress": error(400, "TransactionInProgressException"),
 }
