@@ -33,6 +33,8 @@ def places(head: int, whole: int, step: int) -> list[int]:
     return sorted(place for place in {*borders, *range(0, whole, step)} if 0 <= place <= whole)
 
 
+USUAL = 8
+
 every_place = pytest.mark.parametrize("step", [41, pytest.param(1, marks=pytest.mark.slow)])
 
 
@@ -96,7 +98,7 @@ NEVER_CARRIED_OUT = {Kind.REJECT, Kind.DROP}
 @on_every_trial
 def test_a_lasting_fault_is_unavailable(emulator: str, make: Make) -> None:
     """If no attempt gets an answer, that is what is reported, with all done once or nothing."""
-    with lab(emulator) as it:
+    with lab(emulator, USUAL) as it:
         _, whole = size_of_answer(it, make)
         for disturbance in LASTING:
             trial = make(it)
@@ -126,7 +128,7 @@ def test_a_refused_connection_is_tried_again(emulator: str, make: Make) -> None:
 
         return Clock(paused.clock.now, sleep)
 
-    with lab(emulator, clock=listen_in_the_first_pause) as it:
+    with lab(emulator, USUAL, clock=listen_in_the_first_pause) as it:
         trial = make(it)
         it.proxy.refuse()
         assert run(it, trial, None) == trial.expected

@@ -20,6 +20,8 @@ from tests.support.factories import NOW, a_record, a_user, user_change
 
 FIRST = range(1)
 EVERY = range(10_000)
+# While the emulator stalls, no attempt may end by its time: it would be one more.
+LONG = 60
 
 
 class Lab(NamedTuple):
@@ -139,18 +141,17 @@ def real(_proxy: TCPProxy) -> Clock:
 
 
 @contextlib.contextmanager
-def lab(table: str, budget: float = 8, clock: Clocked = without_pauses) -> Iterator[Lab]:
+def lab(table: str, budget: float = LONG, clock: Clocked = without_pauses) -> Iterator[Lab]:
     """Put the proxy between storage and the emulator that the environment names."""
-    direct = DynamoDBStorage(table, RESOURCES)
-    direct.prepare()
-    endpoint = os.environ["AWS_ENDPOINT_URL"]
-    with pytest.MonkeyPatch.context() as patched, TCPProxy(endpoint) as proxy:
-        patched.setenv("AWS_ENDPOINT_URL", proxy.url)
+    with contextlib.ExitStack() as stack:
+        direct = stack.enter_context(contextlib.closing(DynamoDBStorage(table, RESOURCES)))
+        direct.prepare()
+        proxy = stack.enter_context(TCPProxy(os.environ["AWS_ENDPOINT_URL"]))
+        stack.enter_context(pytest.MonkeyPatch.context()).setenv("AWS_ENDPOINT_URL", proxy.url)
         storage = DynamoDBStorage(table, RESOURCES, budget=budget, clock=clock(proxy))
+        stack.callback(storage.close)
         storage.prepare()
         yield Lab(proxy, direct, storage)
-        storage.close()
-    direct.close()
 
 
 def run(lab: Lab, trial: Trial, disturbance: Disturbance | None, due: range = FIRST) -> Any:
