@@ -101,7 +101,7 @@ def _authorization(environment: Mapping[str, str]) -> dict[str, str]:
 def _parse(body: bytes, endpoint: str) -> Temporary:
     try:
         answer = msgspec.json.decode(body, type=_Answer)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         # Without the cause, which could quote a secret.
         raise NoResponse(f"No credentials from {endpoint}: {type(error).__name__}") from None
     credentials = Credentials(answer.access_key_id, answer.secret_access_key, answer.token)
