@@ -141,6 +141,9 @@ def _error(operation: str, response: Response) -> ServiceError:
     try:
         members = _members(response.body)
     except NoResponse:
+        if "x-amzn-errortype" in response.headers:
+            # Of the service, but damaged: what it says beside its code is missing.
+            raise
         # From something on the way, such as a load balancer.
         members = {}
     headers = response.headers

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 _SERVER_ERRORS = 500
+_TOO_MANY_REQUESTS = 429
 
-# Beside 5xx statuses, what every service may answer while it is busy.
+# Beside statuses 5xx and 429, what every service may answer while it is busy.
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 BUSY = frozenset(
     {
@@ -19,6 +20,8 @@ BUSY = frozenset(
         "RequestLimitExceeded",
         "RequestThrottled",
         "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
         "ThrottledException",
         "Throttling",
         "ThrottlingError",
@@ -56,4 +59,5 @@ class ServiceError(AWSError):
         self.code = code
         self.request_id = request_id
         self.members = members
-        self.is_transient = status >= _SERVER_ERRORS or code in BUSY
+        is_busy = status >= _SERVER_ERRORS or status == _TOO_MANY_REQUESTS
+        self.is_transient = is_busy or code in BUSY

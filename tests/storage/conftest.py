@@ -102,8 +102,10 @@ class DynamoDBLocalClient:
     decides nothing by it without a further condition.
     """
 
-    def __init__(self, budget: float) -> None:
-        self._client = make_client(budget)
+    def __init__(
+        self, budget: float, make: Callable[[float], DynamoDBClient] = make_client
+    ) -> None:
+        self._client = make(budget)
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Send a request."""

@@ -21,7 +21,7 @@ from tests.storage.wire import FAULTS, FakeClock, Fault, Wire, error, send
 from tests.support.factories import NOW, a_user, an_order, patch, step, user_change
 
 FOREVER = 10_000
-AFTER = {"lost after", "garbled after"}
+AFTER = {name for name in FAULTS if name.endswith(" after")}
 
 
 class Table:

@@ -1,6 +1,7 @@
 """Between storage and the emulator: records requests, and makes them fail."""
 
 import json
+import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -132,6 +133,42 @@ def garbled_after(request: Request) -> Response:
     return whole._replace(body=whole.body[: len(whole.body) // 2])
 
 
+def wrong_checksum_after(request: Request) -> Response:
+    """Run the request, and respond with the checksum of another body."""
+    whole = send(request)
+    return whole._replace(headers={**whole.headers, "x-amz-crc32": "1"})
+
+
+def another_object_after(request: Request) -> Response:
+    """Run the request, and respond with valid JSON that does not have the response's checksum."""
+    whole = send(request)
+    assert "x-amz-crc32" in whole.headers
+    return whole._replace(body=b'{"Item":{},"Items":[],"Attributes":{}}')
+
+
+def garbage_after(request: Request) -> Response:
+    """Run the request, and respond with random bytes of the body's length."""
+    whole = send(request)
+    return whole._replace(body=random.Random(1).randbytes(len(whole.body)))
+
+
+def latin_1_after(request: Request) -> Response:
+    """Run the request, and respond with a JSON object that is not in UTF-8."""
+    send(request)
+    return Response(200, {}, '{"message":"à bientôt"}'.encode("latin-1"))
+
+
+def nested_after(request: Request) -> Response:
+    """Run the request, and respond with JSON that is nested too deeply to be read."""
+    send(request)
+    return Response(200, {}, b'{"a":' + b"[" * 200_000)
+
+
+def empty(status: int) -> Fault:
+    """Respond with a status and nothing else."""
+    return lambda _request: Response(status, {}, b"")
+
+
 def send(request: Request) -> Response:
     """Send the request to the server."""
     server = configuration("dynamodb").server
@@ -147,10 +184,18 @@ FAULTS: dict[str, Fault] = {
     "out of capacity": error(400, "ProvisionedThroughputExceededException"),
     "over the account's limit": error(400, "RequestLimitExceeded"),
     "internal error": error(500, "InternalServerError"),
+    "internal error, no body": empty(500),
+    "too many requests, no body": empty(429),
     "page of a proxy": proxy_error_page,
+    "latin-1 page of a proxy": lambda _: Response(502, {}, b'{"message":"indisponibilit\xe9"}'),
     "lost before": lost_before,
     "lost after": lost_after,
     "garbled after": garbled_after,
+    "wrong checksum after": wrong_checksum_after,
+    "another object after": another_object_after,
+    "garbage after": garbage_after,
+    "latin-1 after": latin_1_after,
+    "nested after": nested_after,
     "conflict": conflict,
     "in progress": error(400, "TransactionInProgressException"),
 }
