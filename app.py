@@ -38,16 +38,33 @@ from chalicelib.domain.users import (
 from chalicelib.legacy import DEPRECATED_SINCE, Message, message_for
 from chalicelib.legacy import respond as respond_to_legacy
 from chalicelib.security.authorizer import TokenAuthorizer
-from chalicelib.service_info import Document, Health, Index
+from chalicelib.service_info import VERSION, Document, Health, Index
 from chalicelib.settings import Settings
 from chalicelib.storage.factory import open_storage
+from chalicelib.telemetry.json_logging import log_as_json
+from chalicelib.telemetry.request_log import RequestLog
 from chalicelib.web.application import Api, Event, ProxyResponse
 from chalicelib.web.operation import BasePath, RoutePath
 from chalicelib.web.problem_details import Explanation, ProblemName, explain
 from chalicelib.web.responses import Cacheable, Deprecated, Text
 
 settings = cache(Settings.from_environment)
-app = Api("user-management", settings)
+
+
+@cache
+def request_log() -> RequestLog | None:
+    """Return where each request is logged, None where the local server prints its own lines."""
+    if settings().log_format == "text":
+        return None
+    return RequestLog(
+        settings().function_name,
+        VERSION,
+        metrics=settings().metrics == "on",
+        plain_subjects=settings().log_subjects == "plain",
+    )
+
+
+app = Api("user-management", settings, request_log)
 
 
 @cache
@@ -76,7 +93,7 @@ def orders() -> OrderService:
 @cache
 def token_authorizer() -> TokenAuthorizer:
     """Return the authorizer of the routes that are not public."""
-    return TokenAuthorizer(settings())
+    return TokenAuthorizer(settings(), request_log())
 
 
 @cache
@@ -329,6 +346,7 @@ if TYPE_CHECKING:
     ssm.get_parameter()
 
 if settings().is_lambda:
+    log_as_json()
     settings().check()
     # The authorizer needs no storage.
     if settings().lambda_handler != f"app.{tokens.name}":

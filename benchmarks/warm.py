@@ -5,9 +5,12 @@ from benchmarks.measure import OPERATIONS, Contestant, side_by_side
 from benchmarks.report import Goal, Plot, Section, Table
 
 PRODUCT = "this API"
+_UNLOGGED = "this API, without its log"
+_MAX_LINE = 5.0
 _PEERS = {
     "bare dictionary": "bare",
     "Powertools": "powertools_plain",
+    "Powertools, Logger and Metrics": "powertools_logging",
     "Powertools, validating": "powertools_validating",
     "FastAPI + Mangum": "fastapi_mangum",
     "Flask + apig-wsgi": "flask_wsgi",
@@ -16,14 +19,17 @@ _TEXT = """\
 The same small API with users in memory, called with the same complete events of API Gateway: CPU
 time of the process for one request, in microseconds. The product is the real application. It reads
 the caller from the authorizer's context, checks permissions, and responds with entity tags, request
-ids and problem details. The peers do none of that."""
+ids and problem details, and writes a line with metrics for each request. The peers do none of that,
+but for Powertools with its Logger and Metrics."""
 
 
 def run(bench: Bench) -> Section:
     """Measure the warm path."""
+    settings = {**SETTINGS, "STORAGE_URL": "memory:"}
     contestants = {
-        PRODUCT: Contestant(
-            "benchmarks.product", bench.python, {**SETTINGS, "STORAGE_URL": "memory:"}
+        PRODUCT: Contestant("benchmarks.product", bench.python, settings),
+        _UNLOGGED: Contestant(
+            "benchmarks.product", bench.python, {**settings, "LOG_FORMAT": "text"}
         ),
         **{
             name: Contestant(f"benchmarks.peers.{module}", bench.peers)
@@ -38,6 +44,16 @@ def run(bench: Bench) -> Section:
     get, create = spent["get"], spent["create"]
     goals = [
         Goal("get, to Powertools", 1.0, get[PRODUCT].to(get["Powertools"])),
+        Goal(
+            "get, to Powertools, Logger and Metrics",
+            0.5,
+            get[PRODUCT].to(get["Powertools, Logger and Metrics"]),
+        ),
+        Goal(
+            "the line with its metrics, µs of a get",
+            _MAX_LINE,
+            get[PRODUCT].median - get[_UNLOGGED].median,
+        ),
         Goal("get, to Powertools, validating", 0.5, get[PRODUCT].to(get["Powertools, validating"])),
         Goal("get, to FastAPI + Mangum", 0.3, get[PRODUCT].to(get["FastAPI + Mangum"])),
         Goal(

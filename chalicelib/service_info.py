@@ -4,6 +4,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Raw, Struct
 
+VERSION = "0.1.0"
+"""The version of the API."""
+
 Document: TypeAlias = Annotated[
     Raw,
     Meta(

@@ -40,6 +40,11 @@ class Settings:
         return "AWS_LAMBDA_FUNCTION_NAME" in self._environment
 
     @cached_property
+    def function_name(self) -> str:
+        """The name of this Lambda function; ``local`` outside Lambda."""
+        return self._environment.get("AWS_LAMBDA_FUNCTION_NAME", "local")
+
+    @cached_property
     def lambda_handler(self) -> str | None:
         """The handler of this Lambda function, such as ``app.app``; None outside Lambda."""
         return self._environment.get("_HANDLER") if self.is_lambda else None
@@ -83,6 +88,21 @@ class Settings:
                     " without a path, separated by spaces."
                 )
         return origins
+
+    @cached_property
+    def log_format(self) -> str:
+        """How requests are logged: ``json``, or ``text`` for people at a terminal."""
+        return self._choice("LOG_FORMAT", "json", "text")
+
+    @cached_property
+    def log_subjects(self) -> str:
+        """How the log names callers: by a ``hash`` of their subject, or ``plain``."""
+        return self._choice("LOG_SUBJECTS", "hash", "plain")
+
+    @cached_property
+    def metrics(self) -> str:
+        """Whether the lines of the log hold metrics: ``on`` or ``off``."""
+        return self._choice("METRICS", "on", "off")
 
     @cached_property
     def docs_renderer_url(self) -> str | None:
@@ -150,6 +170,7 @@ class Settings:
         self.check_authentication()
         # Reading them validates them.
         _ = self.storage_url, self.user_shards, self.cors_origins
+        _ = self.log_format, self.log_subjects, self.metrics
         if not self._variables("CURSOR_SECRET"):
             raise self._missing_secret("CURSOR_SECRET")
 
@@ -185,6 +206,12 @@ class Settings:
         if not value:
             raise SettingsError(f"Set {name} {hint}.")
         return value
+
+    def _choice(self, name: str, default: str, other: str) -> str:
+        text = self._environment.get(name) or default
+        if text not in {default, other}:
+            raise SettingsError(f"{name} must be {default} or {other}, not {text!r}.")
+        return text
 
     def _positive(self, name: str, default: int) -> int:
         text = self._environment.get(name) or str(default)

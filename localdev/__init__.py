@@ -54,7 +54,12 @@ def prepare(app: Api) -> None:
         os.environ.update(environment.variables)
         for name in environment.unset:
             os.environ.pop(name, None)
-        gateway = LocalGateway(app, closed=environment.closed, swagger_ui=environment.swagger_ui)
+        gateway = LocalGateway(
+            app,
+            closed=environment.closed,
+            swagger_ui=environment.swagger_ui,
+            prints_requests=environment.variables["LOG_FORMAT"] == "text",
+        )
         try:
             server = make_server(gateway, config, host, port)
         except OSError as error:

@@ -49,11 +49,15 @@ class LocalEnvironment:
         self.data = data_folder(environment)
         self._host = host
         self._refused_url = ""
+        log_format = environment.get("LOG_FORMAT") or "text"
+        if log_format not in {"json", "text"}:
+            raise LocalEnvironmentError(f"LOG_FORMAT must be json or text, not {log_format!r}.")
         own = local_secrets(environment)
         self.variables = {
             "STORAGE_URL": self._storage_url(environment),
             "CORS_ORIGINS": environment.get("CORS_ORIGINS") or _ORIGINS,
             "CURSOR_SECRET": own["cursor"],
+            "LOG_FORMAT": log_format,
             # A shell or an AWS profile that says otherwise would lead from an emulator to AWS.
             "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
         }

@@ -35,11 +35,20 @@ _TIMEOUT_MILLISECONDS = 29_000
 class LocalGateway:
     """The gateway in front of `app`. If `closed`, the app's authorizer checks every caller.
 
-    It serves the files of `swagger_ui` itself, because the app never does.
+    It serves the files of `swagger_ui` itself, because the app never does. `prints_requests` says
+    whether the server prints a line for each request, which the app does otherwise.
     """
 
-    def __init__(self, app: Api, *, closed: bool, swagger_ui: SwaggerUI | None = None) -> None:
+    def __init__(
+        self,
+        app: Api,
+        *,
+        closed: bool,
+        swagger_ui: SwaggerUI | None = None,
+        prints_requests: bool = False,
+    ) -> None:
         self.app = app
+        self.prints_requests = prints_requests
         self._closed = closed
         self._authorizer = LocalGatewayAuthorizer(app)
         self._swagger_ui = swagger_ui

@@ -1,6 +1,9 @@
 """The local HTTP server. It responds to every request, even a malformed one, without delay."""
 
 import functools
+import os
+import sys
+import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -11,6 +14,7 @@ from chalice.local import LocalDevServer, create_local_server
 from chalicelib.domain.errors import BadRequest, ContentTooLarge, MethodNotAllowed, Problem
 from chalicelib.web.application import ProxyResponse
 from localdev.gateway import LocalGateway
+from localdev.request_lines import is_coloured, print_line, problem_of, request_line
 
 # API Gateway's limits: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 _MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -49,6 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def _respond(self) -> None:
+        self._started = time.perf_counter()
         try:
             body = self._read_body()
         except Problem as problem:
@@ -110,6 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _reject(self, problem: Problem) -> None:
         """Respond to a request that cannot be read, and close the connection."""
         self.close_connection = True
+        self._started = getattr(self, "_started", time.perf_counter())
         self.request_version = self.protocol_version
         method = getattr(self, "command", None) or "GET"
         event = self._gateway.event(method, "/", [], b"")
@@ -127,3 +133,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
         self.wfile.flush()
+        if self._gateway.prints_requests:
+            milliseconds = (time.perf_counter() - self._started) * 1000
+            print_line(
+                request_line(
+                    getattr(self, "command", None) or "-",
+                    getattr(self, "path", "-"),
+                    response["statusCode"],
+                    milliseconds,
+                    problem=problem_of(response["headers"], response["body"]),
+                    coloured=is_coloured(sys.stdout, os.environ),
+                )
+            )
+
+    def log_request(self, *_: object) -> None:
+        """Print nothing yet: the line has the time that the response took."""

@@ -14,6 +14,13 @@ class Caller(Struct, frozen=True):
     is_admin: bool
     expires_at: int | None = None
 
+    @property
+    def kind(self) -> str:
+        """What kind of caller it is: ``administrator``, ``user``, or ``iam`` (see IAM_CALLER)."""
+        if self.subject == IAM_CALLER.subject:
+            return "iam"
+        return "administrator" if self.is_admin else "user"
+
     def is_user(self, user_id: str) -> bool:
         """Return whether the caller is that user."""
         return self.subject == user_id

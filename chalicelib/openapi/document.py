@@ -16,11 +16,9 @@ from chalicelib.openapi.operation_spec import OperationSpec
 from chalicelib.openapi.operations import LEGACY_TAG, SERVICE_TAG, Operations
 from chalicelib.openapi.responses import Responses
 from chalicelib.openapi.schemas import Schemas
-from chalicelib.service_info import Document, Index
+from chalicelib.service_info import VERSION, Document, Index
 from chalicelib.web.application import Api
 from chalicelib.web.route_table import UNROUTED
-
-VERSION = "0.1.0"
 
 _DESCRIPTION = """\
 **Errors** are problem details (RFC 9457): `type` identifies the problem, `detail` says what to

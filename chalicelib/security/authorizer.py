@@ -4,17 +4,24 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lamb
 """
 
 import logging
+import time
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from chalice.app import AuthResponse
 
+from chalicelib.domain.errors import Unauthenticated
 from chalicelib.security.authorizer_context import InvalidToken, context_for
 from chalicelib.settings import Settings
+from chalicelib.telemetry.activity import Activity, begin
+from chalicelib.telemetry.request_log import Exchange, RequestLog
+from chalicelib.telemetry.tracing import root_of, trace_of, xray_header
 
 if TYPE_CHECKING:
     from chalicelib.security.tokens import TokenVerifier
 
+_NAME = "authorizer"
 _log = logging.getLogger(__name__)
 
 
@@ -26,10 +33,11 @@ class Unauthorized(Exception):  # noqa: N818 - API Gateway's name for it
 
 
 class TokenAuthorizer:
-    """Authorizes requests to the routes that are not public."""
+    """Authorizes requests to the routes that are not public; `log` tells of each."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, log: RequestLog | None = None) -> None:
         self._settings = settings
+        self._log = log
 
     def authorize(self, authorization: str) -> AuthResponse:
         """Return the policy for the caller with the token in `authorization`.
@@ -39,14 +47,35 @@ class TokenAuthorizer:
         context. Raises Unauthorized, and nothing else: any other exception would be a 500 on AWS
         and a dropped connection in `chalice local`.
         """
+        invocation = xray_header()
+        activity = Activity(trace_of(invocation))
+        begin(activity)
+        started, started_at = time.perf_counter_ns(), time.time()
+        try:
+            return self._policy(authorization, activity)
+        finally:
+            status = HTTPStatus.UNAUTHORIZED if activity.problem else HTTPStatus.OK
+            if activity.trace is not None:
+                refused = {"error": True} if activity.problem else {}
+                activity.trace.send(_NAME, started_at, refused)
+            if self._log is not None:
+                trace_id = root_of(invocation)
+                self._log.write(Exchange("", _NAME, status, started, trace_id=trace_id), activity)
+
+    def _policy(self, authorization: str, activity: Activity) -> AuthResponse:
         try:
             caller = self._verifier.verify(authorization)
         except InvalidToken as error:
-            _log.info("A token was refused: %s", error)
+            activity.problem, activity.detail = Unauthenticated.name, f": {error}"
+            if self._log is None:
+                _log.info("A token was refused: %s", error)
             raise Unauthorized from None
-        except Exception:  # noqa: BLE001 - whatever fails, the token is rejected
-            _log.exception("Tokens cannot be verified")
+        except Exception as error:  # noqa: BLE001 - whatever fails, the token is rejected
+            activity.problem, activity.error = Unauthenticated.name, error
+            if self._log is None:
+                _log.exception("Tokens cannot be verified")
             raise Unauthorized from None
+        activity.subject, activity.caller_kind = caller.subject, caller.kind
         return AuthResponse(routes=["*"], principal_id=caller.subject, context=context_for(caller))
 
     @cached_property

@@ -5,7 +5,8 @@ resource "aws_api_gateway_stage" "this" {
   xray_tracing_enabled = true
 
   # API Gateway writes "-" for a missing value, so numbers are quoted too. Values that a client can
-  # choose freely are not logged: they could break the JSON.
+  # choose freely are not logged: they could break the JSON. The caller is in the functions' log, as
+  # a hash.
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn
     format = jsonencode({
@@ -18,7 +19,6 @@ resource "aws_api_gateway_stage" "this" {
       integration_latency_ms = "$context.integrationLatency"
       response_bytes         = "$context.responseLength"
       ip                     = "$context.identity.sourceIp"
-      caller                 = "$context.authorizer.principalId"
       trace                  = "$context.xrayTraceId"
       error                  = "$context.error.responseType"
     })

@@ -20,9 +20,10 @@ MAY_IMPORT = {
     "parameter_store": {"aws"},
     "legacy": set(),
     "settings": {"parameter_store", "settings_error"},
-    "storage": {"aws", "domain"},
-    "security": {"domain", "settings"},
-    "web": {"domain", "security", "settings"},
+    "telemetry": set(),
+    "storage": {"aws", "domain", "telemetry"},
+    "security": {"domain", "settings", "telemetry"},
+    "web": {"domain", "security", "settings", "telemetry"},
     "service_info": set(),
     "docs_page": {"domain", "web"},
     "openapi": {"domain", "security", "service_info", "web"},
@@ -106,7 +107,7 @@ def test_a_module_imports_only_what_its_room_may(module: str) -> None:
     [
         name
         for name in MODULES
-        if room(name) in {"web", "openapi", "security", "storage", "settings", "aws"}
+        if room(name) in {"web", "openapi", "security", "storage", "settings", "aws", "telemetry"}
         and name not in ENTRANCES
     ]
     + [f"chalicelib.domain.{name}" for name in sorted(GENERAL)],

@@ -51,7 +51,8 @@ def loaded(**environment: str) -> set[str]:
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    return set(done.stdout.split())
+    # The line before is the log's.
+    return set(done.stdout.splitlines()[-1].split())
 
 
 def packages(modules: set[str]) -> set[str]:

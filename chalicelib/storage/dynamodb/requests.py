@@ -8,15 +8,18 @@ has a token that its condition refuses to see twice (see `updates.Update.apply_o
 """
 
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from chalicelib.aws.client import Client, Service
 from chalicelib.aws.configuration import configuration
 from chalicelib.aws.connections import Send
-from chalicelib.aws.errors import BUSY, NoResponse, ServiceError
+from chalicelib.aws.errors import BUSY, AWSError, NoResponse, ServiceError
 from chalicelib.aws.retries import Clock, Retries, timeouts
 from chalicelib.domain.errors import Unavailable
+from chalicelib.telemetry.activity import Activity, current
+from chalicelib.telemetry.tracing import Trace, failed
 
 _DYNAMODB = Service("dynamodb", "DynamoDB_20120810", "1.0")
 
@@ -29,6 +32,7 @@ _TRANSIENT = BUSY | {
     "TransactionConflictException",
     "TransactionInProgressException",
 }
+_READS = frozenset({"GetItem", "Query"})
 _CONDITION_FAILED = "ConditionalCheckFailed"
 
 
@@ -71,6 +75,7 @@ class Operation:
     def __init__(self, client: DynamoDBClient, budget: float, clock: Clock) -> None:
         self._client = client
         self._retries = Retries(budget, clock)
+        self._activity = current()
 
     def send(self, name: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Send `request`, such as a ``GetItem``, retry transient failures, return the response.
@@ -79,13 +84,13 @@ class Operation:
         """
         while True:
             try:
-                return self._client.call(name, request)
+                return self._call(name, request)
             except ServiceError as error:
                 if not _is_transient(error):
                     raise _failed_condition(error) or error from None
-                self.wait(error)
+                self._retry(error)
             except NoResponse as error:
-                self.wait(error)
+                self._retry(error)
 
     def transact(self, writes: Sequence[Mapping[str, Any]]) -> None:
         """Carry out all of `writes` or none. Raises as `send` does."""
@@ -93,10 +98,54 @@ class Operation:
         token = secrets.token_hex(16)
         self.send("TransactWriteItems", {"TransactItems": writes, "ClientRequestToken": token})
 
-    def wait(self, cause: Exception | None = None) -> None:
-        """Wait before the next attempt. Raises Unavailable when no time is left."""
+    def wait(self) -> None:
+        """Wait after a concurrent write. Raises Unavailable when no time is left."""
+        self._activity.conflicts += 1
+        if not self._retries.wait():
+            raise Unavailable
+
+    def _retry(self, cause: Exception) -> None:
+        self._activity.retries += 1
         if not self._retries.wait():
             raise Unavailable from cause
+
+    def _call(self, name: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        activity = self._activity
+        activity.calls += 1
+        started_at, started = time.time(), time.perf_counter_ns()
+        failure: AWSError | None = None
+        try:
+            response = self._client.call(name, {**request, "ReturnConsumedCapacity": "TOTAL"})
+        except AWSError as error:
+            failure = error
+            raise
+        finally:
+            activity.nanoseconds += time.perf_counter_ns() - started
+            if activity.trace is not None:
+                _send_part(activity.trace, name, started_at, failure)
+        _count_units(activity, name, response)
+        return response
+
+
+def _send_part(trace: Trace, name: str, started: float, failure: AWSError | None) -> None:
+    part: dict[str, Any] = {"namespace": "aws", "aws": {"operation": name}}
+    if isinstance(failure, ServiceError):
+        part["aws"]["request_id"] = failure.request_id
+        part["http"] = {"response": {"status": failure.status}}
+        part |= failed(failure, failure.status)
+    elif failure is not None:
+        part |= failed(failure)
+    trace.send("DynamoDB", started, part)
+
+
+def _count_units(activity: Activity, name: str, response: Mapping[str, Any]) -> None:
+    consumed = response.get("ConsumedCapacity", ())
+    parts = consumed if isinstance(consumed, list) else [consumed] if consumed else ()
+    units = sum(part["CapacityUnits"] for part in parts)
+    if name in _READS:
+        activity.read_units += units
+    else:
+        activity.write_units += units
 
 
 def _is_transient(error: ServiceError) -> bool:

@@ -24,11 +24,13 @@ def _open_sqlite(url: str, metadata: MetaData) -> Engine:
     path = make_url(url).database
     if path:
         Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Errors are logged, so they must not quote what is stored.
     engine = create_engine(
         url,
         pool_size=4,
         max_overflow=60,
         connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
+        hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -73,6 +75,7 @@ def _open_postgresql(url: str, password: Callable[[], str | None]) -> Engine:
         pool_pre_ping=True,
         isolation_level="READ COMMITTED",
         connect_args=options,
+        hide_parameters=True,
     )
 
     def add_password(*arguments: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event

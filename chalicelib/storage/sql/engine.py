@@ -34,6 +34,7 @@ from chalicelib.domain.storage import Page, Query
 from chalicelib.storage.sql.connections import open_engine
 from chalicelib.storage.sql.pages import page_select
 from chalicelib.storage.sql.schema import ResourceTable, Schema
+from chalicelib.telemetry.activity import current
 
 Result = TypeVar("Result")
 
@@ -250,10 +251,17 @@ class SQLStorage:
                 # PostgreSQL names the constraint, SQLite the column.
                 if re.search(f"{resource.name}[._]{unique.field}_key", str(error.orig)):
                     raise unique.taken from None
-            raise
+            # Without the error itself: it is logged, and PostgreSQL's quotes the row.
+            diagnosis = getattr(error.orig, "diag", None)
+            constraint = getattr(diagnosis, "constraint_name", None) or "one of the table's"
+            raise RuntimeError(f"A constraint refused a row: {constraint}.") from None
 
     def _transact(self, operation: Callable[[Connection], Result], *, writes: bool) -> Result:
+        activity = current()
         for attempt in range(_ATTEMPTS):
+            activity.calls += 1
+            activity.retries += attempt > 0
+            started = time.perf_counter_ns()
             try:
                 engine = self._engine().execution_options(writes=writes)
                 with engine.begin() as connection:
@@ -265,7 +273,10 @@ class SQLStorage:
             except DBAPIError as error:
                 if getattr(error.orig, "sqlstate", None) not in _RETRIED_STATES:
                     raise _unavailable_or(error) from error
+                activity.conflicts += 1
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter
+            finally:
+                activity.nanoseconds += time.perf_counter_ns() - started
         raise Unavailable
 
 

@@ -1,0 +1,69 @@
+"""What happens while one request is handled, noted where it happens.
+
+Each layer adds what it knows to the current activity; the request's line of the log tells it.
+"""
+
+from contextvars import ContextVar
+
+from chalicelib.telemetry.tracing import Trace
+
+
+class Activity:
+    """Counts of storage, who called, and how it ended.
+
+    - `calls`, `retries`, `conflicts`: requests to the database, those that repeated a failed one,
+      and those that a concurrent write made necessary.
+    - `nanoseconds`: the time that the calls took.
+    - `read_units`, `write_units`: what DynamoDB counted.
+    - `subject`, `caller_kind`: the caller's token subject, and administrator, user, iam or
+      anonymous.
+    - `replayed`: of a creation, whether it was an earlier one's replay.
+    - `problem`: the name of the problem that the response reports.
+    - `detail`: what the line's message ends with.
+    - `error`: the exception behind a problem that nobody expected.
+    - `trace`: where subsegments belong; None unless the request is sampled.
+    """
+
+    __slots__ = (
+        "caller_kind",
+        "calls",
+        "conflicts",
+        "detail",
+        "error",
+        "nanoseconds",
+        "problem",
+        "read_units",
+        "replayed",
+        "retries",
+        "subject",
+        "trace",
+        "write_units",
+    )
+
+    def __init__(self, trace: Trace | None = None) -> None:
+        self.calls = 0
+        self.retries = 0
+        self.conflicts = 0
+        self.nanoseconds = 0
+        self.read_units = 0.0
+        self.write_units = 0.0
+        self.subject: str | None = None
+        self.caller_kind = "anonymous"
+        self.replayed: bool | None = None
+        self.problem: str | None = None
+        self.detail = ""
+        self.error: BaseException | None = None
+        self.trace = trace
+
+
+_current: ContextVar[Activity] = ContextVar("activity")
+
+
+def begin(activity: Activity) -> None:
+    """Make `activity` the current one, of this thread or task."""
+    _current.set(activity)
+
+
+def current() -> Activity:
+    """Return the current activity; outside a request, one that nobody will read."""
+    return _current.get(None) or Activity()
