@@ -6,6 +6,7 @@ these are stored, but never evaluated. Run this with ministack's own interpreter
 variables.
 https://docs.aws.amazon.com/apigateway/latest/api/API_ImportRestApi.html
 https://docs.aws.amazon.com/apigateway/latest/api/API_PutRestApi.html
+https://docs.aws.amazon.com/apigateway/latest/api/API_FlushStageAuthorizersCache.html
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutQueryDefinition.html
 """
 # ruff: noqa: SLF001 - ministack has no public interface for this
@@ -23,6 +24,7 @@ from ministack.services.cloudformation import provisioners
 
 _EXTENSION = "x-amazon-apigateway-gateway-responses"
 _API = re.compile(r"/restapis/([^/]+)/?")
+_AUTHORIZERS_CACHE = re.compile(r"/restapis/[^/]+/stages/[^/]+/cache/authorizers")
 
 _import_rest_api = gateway._import_rest_api
 _handle_request = gateway.handle_request
@@ -43,13 +45,16 @@ def import_rest_api(spec: Spec, properties: dict[str, Any] | None = None) -> str
 async def handle_request(
     method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
 ) -> Any:
-    """Handle the two requests that ministack lacks, and pass on the others."""
+    """Handle the three requests that ministack lacks, and pass on the others."""
     if method == "POST" and path.rstrip("/") == "/restapis" and "mode" in query:
         return gateway._v1_response(gateway._rest_apis[import_rest_api(json.loads(body))], 201)
     match = _API.fullmatch(path)
     if method == "PUT" and match and match[1] in gateway._rest_apis:
         _overwrite(match[1], json.loads(body))
         return gateway._get_rest_api(match[1])
+    if method == "DELETE" and _AUTHORIZERS_CACHE.fullmatch(path):
+        gateway._authorizer_cache.clear()
+        return 202, {}, b""
     return await _handle_request(method, path, headers, body, query)
 
 
