@@ -15,9 +15,9 @@ Command = list[str]
 
 def sections() -> dict[str, list[str]]:
     """Return the blocks of shell commands in each section of the runbook, by title."""
-    _, _, runbook = (ROOT / "docs" / "operating.md").read_text().partition("\n# Runbook\n")
+    _, _, runbook = (ROOT / "docs" / "operating.md").read_text().partition("\n## Runbook\n")
     found: dict[str, list[str]] = {}
-    for title, text in re.findall(r"(?:^## (.*)\n)?((?:(?!^## ).*\n)+)", runbook, re.MULTILINE):
+    for title, text in re.findall(r"(?:^### (.*)\n)?((?:(?!^### ).*\n)+)", runbook, re.MULTILINE):
         blocks = re.findall(r"^( *)```sh\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL)
         found[title] = [textwrap.dedent(block) for _, block in blocks]
     return found
