@@ -49,6 +49,11 @@ def as_dimensions(values: dict[str, object]) -> list[dict[str, object]]:
     return [{"Name": name, "Value": value} for name, value in values.items()]
 
 
+def actions() -> Resources:
+    """Return the actions of an alarm: the topic, if the stack has one."""
+    return {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+
+
 def _alarm(
     namespace: str, metric: str, dimensions: dict[str, object], description: str
 ) -> Resources:
@@ -67,8 +72,6 @@ def _alarm(
             "Threshold": 0,
             "ComparisonOperator": "GreaterThanThreshold",
             "TreatMissingData": "notBreaching",
-            "AlarmActions": {
-                "Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]
-            },
+            "AlarmActions": actions(),
         },
     }

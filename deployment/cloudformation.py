@@ -3,17 +3,23 @@
 https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification.html
 """
 
+import json
 from typing import Any
 
-from deployment import route_functions
+from deployment import queries, route_functions
 from deployment.alarms import as_dimensions, table_alarms, throttle_alarms
+from deployment.burn_alarms import burn_alarms
+from deployment.dashboard import dashboard
 from deployment.gateway_responses import EXTENSION, as_extension, gateway_responses
+from deployment.monitored import Monitored, monitored
 from deployment.policy import scoped
 from deployment.snapstart import use_alias
 from deployment.stages import Stage
 
 _FUNCTION = "AWS::Serverless::Function"
 _HANDLER = "APIHandler"
+_ACCESS_LOGS = "AccessLogs"
+_ALARMS = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
 _URI = (
     "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31"
     "/functions/${%s.Arn}/invocations"
@@ -43,6 +49,10 @@ def complete(template: Template, stage: Stage, *, per_route: bool, snapstart: bo
     if snapstart:
         use_alias(resources, called)
     _add_alarms(resources, stage, called)
+    names = [resources[name]["Properties"]["FunctionName"] for name in _functions(resources)]
+    watched = monitored(stage, swagger, names, per_route=per_route)
+    _add_queries(resources, watched)
+    _add_dashboard(resources, watched)
     _scope_role(resources, stage)
 
 
@@ -87,10 +97,43 @@ def _called_by_gateway(resources: Template) -> list[str]:
 
 
 def _add_alarms(resources: Template, stage: Stage, called: list[str]) -> None:
-    api = as_dimensions({"ApiName": stage.full_name, "Stage": stage.api_stage})
+    api: dict[str, object] = {"ApiName": stage.full_name, "Stage": stage.api_stage}
     for name in ("ServerErrors", "SlowResponses"):
-        resources[name]["Properties"]["Dimensions"] = api
+        resources[name]["Properties"]["Dimensions"] = as_dimensions(api)
     resources |= throttle_alarms(called)
+    resources |= burn_alarms(api)
+
+
+def _add_queries(resources: Template, watched: Monitored) -> None:
+    groups = {
+        resources[name]["Properties"]["FunctionName"]: f"{name}Logs"
+        for name in _functions(resources)
+    }
+    for title, (logs, query) in queries.for_storage(watched).items():
+        names = [groups[function] for function in logs.functions(watched)] or [_ACCESS_LOGS]
+        resources[f"{title.title().replace(' ', '')}Query"] = {
+            "Type": "AWS::Logs::QueryDefinition",
+            "Properties": {
+                # The console shows the part before the slash as a folder.
+                "Name": f"{watched.name}/{title}",
+                # References, because the groups have to exist before the query.
+                "LogGroupNames": [{"Ref": name} for name in names],
+                "QueryString": query,
+            },
+        }
+
+
+def _add_dashboard(resources: Template, watched: Monitored) -> None:
+    alarms = sorted(name for name, entry in resources.items() if entry["Type"] in _ALARMS)
+    body = dashboard(watched, "${AWS::Region}", [f"${{{name}.Arn}}" for name in alarms])
+    resources["Dashboard"] = {
+        "Type": "AWS::CloudWatch::Dashboard",
+        "Properties": {
+            # Dashboards belong to the account, and the stack may be in several Regions.
+            "DashboardName": {"Fn::Sub": f"{watched.name}-${{AWS::Region}}"},
+            "DashboardBody": {"Fn::Sub": json.dumps(body)},
+        },
+    }
 
 
 def _scope_role(resources: Template, stage: Stage) -> None:

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from deployment import route_functions
+from deployment import queries, route_functions
+from deployment.dashboard import dashboard
 from deployment.gateway_responses import EXTENSION, as_extension, gateway_responses
+from deployment.monitored import monitored
 from deployment.policy import scoped
 from deployment.stages import Stage
 
@@ -20,6 +22,11 @@ SOURCES = Path("infra") / "terraform"
 
 _TABLE_SOURCES = ("table.tf", "table_alarms_override.tf")
 _TABLE_ARN = "${aws_dynamodb_table.this.arn}"
+_ALARMS = (
+    "${[for alarm in concat(values(aws_cloudwatch_metric_alarm.this),"
+    " values(aws_cloudwatch_metric_alarm.burn), values(aws_cloudwatch_composite_alarm.burn)) :"
+    " alarm.arn]}"
+)
 _ARN = (
     "arn:${data.aws_partition.chalice.partition}:%s:${data.aws_region.chalice.name}"
     ":${data.aws_caller_identity.chalice.account_id}:%s"
@@ -36,6 +43,8 @@ def complete(directory: Path, stage: Stage, *, per_route: bool) -> None:
         if source.name not in _TABLE_SOURCES or stage.uses_dynamodb:
             shutil.copy(source, directory)
     (directory / "stage.auto.tfvars.json").write_text(_json(_variables(stage, document)))
+    monitoring = {"locals": _monitoring(stage, document, per_route=per_route)}
+    (directory / "monitoring.tf.json").write_text(_json(monitoring))
 
 
 def correct(document: dict[str, Any], stage: Stage, *, per_route: bool) -> None:
@@ -95,6 +104,28 @@ def _variables(stage: Stage, document: Mapping[str, Any]) -> dict[str, object]:
             for name, entry in functions.items()
             if f"${{aws_lambda_function.{name}.arn}}" in called
         ),
+    }
+
+
+def _monitoring(stage: Stage, document: Mapping[str, Any], *, per_route: bool) -> dict[str, Any]:
+    """Return the dashboard's body and the queries that `infra/terraform/monitoring.tf` uses."""
+    swagger = json.loads(document["locals"]["chalice_api_swagger"])
+    functions = document["resource"]["aws_lambda_function"]
+    names = {entry["function_name"]: name for name, entry in functions.items()}
+    watched = monitored(stage, swagger, names, per_route=per_route)
+    return {
+        "dashboard": dashboard(watched, "${data.aws_region.chalice.name}", _ALARMS),
+        "queries": {
+            title: {
+                "log_groups": [
+                    f'${{aws_cloudwatch_log_group.functions["{names[function]}"].name}}'
+                    for function in logs.functions(watched)
+                ]
+                or ["${aws_cloudwatch_log_group.access.name}"],
+                "query": query,
+            }
+            for title, (logs, query) in queries.for_storage(watched).items()
+        },
     }
 
 

@@ -34,8 +34,10 @@ class Deployed:
     ) -> None:
         self.cloud = cloud
         self.prefix = prefix
-        self._token = token or bearer("boss", roles=["admin"])
-        self._http = httpx.Client(base_url=cloud.url(api, stage), timeout=60)
+        self.id = api
+        self.url = cloud.url(api, stage)
+        self.token = token or bearer("boss", roles=["admin"])
+        self._http = httpx.Client(base_url=self.url, timeout=60)
         self._numbers = count(1)
 
     def close(self) -> None:
@@ -44,7 +46,7 @@ class Deployed:
 
     def call(self, method: str, path: str, token: str | None = "", **options: Any) -> Any:
         """Send a request: as an administrator by default, without a token if it is None."""
-        used = self._token if token == "" else token
+        used = self.token if token == "" else token
         headers = {"Authorization": f"Bearer {used}"} if used else {}
         return self._http.request(
             method, path, headers={**headers, **options.pop("headers", {})}, **options

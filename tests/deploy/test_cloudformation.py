@@ -16,16 +16,14 @@ from tests.deploy.deployed import (
     Deployed,
     DeployedSuite,
 )
-from tests.deploy.project import Project, succeeded
+from tests.deploy.monitoring import assert_is_monitored
+from tests.deploy.project import ROOT, Project, succeeded
+from tests.deploy.stack import BUCKET, NAME, TEMPLATE, deploy
 from tests.support.issuer import SECRET
 from tests.support.needs import cfn_tool
 
 pytestmark = pytest.mark.slow
 
-NAME = "user-management-prod"
-BUCKET = "code"
-TEMPLATE = "build/prod/cloudformation/template.yaml"
-PACKAGED = "build/prod/cloudformation/packaged.yaml"
 CHOICES = {
     "single": (),
     "per-route": ("--routing", "per-route"),
@@ -58,22 +56,6 @@ def project_in_vpc(tmp_path: Path) -> Project:
     made.configure("prod", **AUTHENTICATION)
     made.add_vpc_and_domain("prod")
     return made
-
-
-def deploy(project: Project, cloud: Cloud, *choice: str) -> str:
-    """Package and deploy with the commands that `make package` prints; return the API's id."""
-    succeeded(project.deployment("package", "prod", *choice))
-    bucket = ("--s3-bucket", BUCKET)
-    aws = (*cfn_tool("aws"), "cloudformation")
-    package = (*aws, "package", *bucket, "--template-file", TEMPLATE)
-    succeeded(project.run(*package, "--output-template-file", PACKAGED, **cloud.variables))
-    stack = (*aws, "deploy", *bucket, "--template-file", PACKAGED, "--stack-name", NAME)
-    succeeded(project.run(*stack, "--capabilities", "CAPABILITY_IAM", **cloud.variables))
-    [deployed] = cloud.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in deployed["Outputs"]}
-    assert outputs["TableName"] == NAME
-    assert outputs["EndpointURL"].endswith("/prod/")
-    return str(outputs["RestAPIId"])
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +100,10 @@ class TestCreated(DeployedSuite):
         assert stage["tracingEnabled"]
         assert stage["methodSettings"]["*/*"]["throttlingRateLimit"] == 200
 
+    def test_the_monitoring_is_there(self, cloud: Cloud, api: Deployed) -> None:
+        """The dashboard, the queries and the composite alarms are created."""
+        assert_is_monitored(cloud, api.prefix)
+
 
 class TestUpdated(DeployedSuite):
     """The suite, on the stack after an update to one function per route, called by alias."""
@@ -139,6 +125,10 @@ class TestUpdated(DeployedSuite):
             logGroupName=f"/aws/lambda/{NAME}-listUsersLambda"
         )
         assert streams["logStreams"]
+
+    def test_the_monitoring_follows(self, cloud: Cloud, api: Deployed) -> None:
+        """An update replaces the dashboard, the queries and the alarms."""
+        assert_is_monitored(cloud, api.prefix)
 
 
 def test_deleting_the_stack_keeps_the_table(cloud: Cloud, api: Deployed) -> None:
@@ -179,3 +169,26 @@ def test_snapstart_takes_effect(project: Project) -> None:
         assert f"${{{name}.Arn}}/invocations" not in template
         assert f"${{{name}Aliaslive}}/invocations" in template
         assert resources[name]["Properties"]["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+
+
+@pytest.mark.parametrize("column", [1, 2])
+def test_the_documented_price_of_alarms_is_correct(project: Project, column: int) -> None:
+    """docs/deploying.md has the number of alarms and their price, for both routings."""
+    routing = ("single", "per-route")[column - 1]
+    succeeded(project.deployment("package", "prod", *CHOICES[routing]))
+    resources = yaml.safe_load((project.folder / TEMPLATE).read_text())["Resources"].values()
+    alarms = [one["Properties"] for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
+    composites = [one for one in resources if one["Type"] == "AWS::CloudWatch::CompositeAlarm"]
+    # $0.10 for each metric that an alarm reads, and $0.50 for a composite alarm:
+    # https://aws.amazon.com/cloudwatch/pricing/
+    metrics = sum(
+        sum("MetricStat" in one for one in alarm.get("Metrics", [])) or 1 for alarm in alarms
+    )
+    price = metrics * 0.10 + len(composites) * 0.50
+    document = (ROOT / "docs/deploying.md").read_text()
+    rows = {line.split(" | ")[0]: line for line in document.splitlines() if line.startswith("| ")}
+    [row] = [line for name, line in rows.items() if name == "| alarms"]
+    number = len(alarms) + len(composites)
+    assert row.strip("| ").split(" | ")[column] == f"{number}, for ${price:.2f} a month"
+    [row] = [line for name, line in rows.items() if name.startswith("| metric alarms")]
+    assert row.strip("| ").split(" | ")[column] == f"{metrics * 0.10:.2f}"

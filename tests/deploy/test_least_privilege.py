@@ -10,7 +10,7 @@ import pytest
 from tests.deploy.cloud import Cloud, running_cloud
 from tests.deploy.deployed import AUTHENTICATION, CURSOR_SECRET, ORDER, Deployed, assert_is_problem
 from tests.deploy.project import Project
-from tests.deploy.test_cloudformation import BUCKET, NAME, deploy
+from tests.deploy.stack import BUCKET, NAME, deploy
 from tests.support.issuer import AUDIENCE, ISSUER, SigningKey, claims, serving
 
 pytestmark = pytest.mark.slow

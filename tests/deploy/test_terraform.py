@@ -18,6 +18,7 @@ from tests.deploy.deployed import (
     Deployed,
     DeployedSuite,
 )
+from tests.deploy.monitoring import assert_is_monitored
 from tests.deploy.project import Project, succeeded
 from tests.support.issuer import SECRET
 from tests.support.needs import missing, terraform
@@ -26,6 +27,8 @@ pytestmark = pytest.mark.slow
 
 NAME = "user-management-prod"
 ALARM = "aws_cloudwatch_metric_alarm"
+COMPOSITE_ALARM = "aws_cloudwatch_composite_alarm"
+QUERY_DEFINITION = "AWS::Logs::QueryDefinition"
 
 
 class Workspace:
@@ -110,6 +113,61 @@ def as_terraform(properties: dict[str, Any]) -> dict[str, Any]:
     return {re.sub("(?<!^)(?=[A-Z])", "_", name).lower(): properties[name] for name in properties}
 
 
+def template(workspace: Workspace) -> dict[str, Any]:
+    """Return the CloudFormation template of the workspace's project."""
+    path = workspace.project.folder / "build/prod/cloudformation/template.yaml"
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
+    return found
+
+
+def math_of(alarm: dict[str, Any]) -> dict[str, Any]:
+    """Return what a CloudFormation alarm computes, in a form to compare."""
+    [expression] = [one for one in alarm["Metrics"] if one["ReturnData"]]
+    return {
+        "description": alarm["AlarmDescription"],
+        "expression": expression["Expression"],
+        "threshold": alarm["Threshold"],
+        "comparison": alarm["ComparisonOperator"],
+        "missing": alarm["TreatMissingData"],
+        "metrics": {
+            one["Id"]: (
+                one["MetricStat"]["Metric"]["Namespace"],
+                one["MetricStat"]["Metric"]["MetricName"],
+                one["MetricStat"]["Stat"],
+                one["MetricStat"]["Period"],
+                {pair["Name"]: pair["Value"] for pair in one["MetricStat"]["Metric"]["Dimensions"]},
+            )
+            for one in alarm["Metrics"]
+            if not one["ReturnData"]
+        },
+    }
+
+
+def math_planned(alarm: dict[str, Any]) -> dict[str, Any]:
+    """Return what a planned alarm of Terraform computes, in the same form."""
+    [expression] = [one for one in alarm["metric_query"] if one["return_data"]]
+    metrics = {
+        one["id"]: one["metric"][0] for one in alarm["metric_query"] if not one["return_data"]
+    }
+    return {
+        "description": alarm["alarm_description"],
+        "expression": expression["expression"],
+        "threshold": alarm["threshold"],
+        "comparison": alarm["comparison_operator"],
+        "missing": alarm["treat_missing_data"],
+        "metrics": {
+            name: (
+                metric["namespace"],
+                metric["metric_name"],
+                metric["stat"],
+                metric["period"],
+                metric["dimensions"],
+            )
+            for name, metric in metrics.items()
+        },
+    }
+
+
 def test_terraform_accepts_the_directory(workspace: Workspace) -> None:
     """With either routing, validation and plan succeed without warnings."""
     for choice in (("--routing", "per-route"), ()):
@@ -132,12 +190,15 @@ def test_terraform_accepts_a_domain_and_a_vpc(cloud: Cloud, tmp_path: Path) -> N
 def test_the_alarms_are_those_of_cloudformation(workspace: Workspace) -> None:
     """Terraform creates the same alarms as the CloudFormation template."""
     succeeded(workspace.project.deployment("package", "prod"))
-    template = workspace.project.folder / "build/prod/cloudformation/template.yaml"
-    resources = yaml.safe_load(template.read_text())["Resources"].values()
-    alarms = [one for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
-    expected = [as_terraform(one["Properties"]) for one in alarms]
+    resources = template(workspace)["Resources"].values()
+    alarms = [one["Properties"] for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
+    expected = [as_terraform(one) for one in alarms if "Metrics" not in one]
     names = set().union(*expected)
-    planned = [one["change"]["after"] for one in workspace.plan() if one["type"] == ALARM]
+    planned = [
+        one["change"]["after"]
+        for one in workspace.plan()
+        if one["type"] == ALARM and one["name"] == "this"
+    ]
     found = [{name: one[name] for name in names if one[name] is not None} for one in planned]
     for alarm in found:
         alarm["dimensions"] = sorted(alarm["dimensions"])
@@ -147,13 +208,70 @@ def test_the_alarms_are_those_of_cloudformation(workspace: Workspace) -> None:
     }
 
 
+def test_the_burn_alarms_are_those_of_cloudformation(workspace: Workspace) -> None:
+    """Terraform creates the same alarms on burn rates as the CloudFormation template."""
+    succeeded(workspace.project.deployment("package", "prod"))
+    resources = template(workspace)["Resources"]
+    plan = workspace.plan()
+    found = {
+        one["index"].replace("-", ""): math_planned(one["change"]["after"])
+        for one in plan
+        if (one["type"], one["name"]) == (ALARM, "burn")
+    }
+    assert found == {
+        name.lower(): math_of(resources[name]["Properties"])
+        for name in ("FastBurn1h", "FastBurn5m", "SlowBurn6h", "SlowBurn30m")
+    }
+    composites = {
+        one["index"]: one["change"]["after"] for one in plan if one["type"] == COMPOSITE_ALARM
+    }
+    assert {name: alarm["alarm_rule"] for name, alarm in composites.items()} == {
+        "fast-burn": f'ALARM("{NAME}-fast-burn-1h") AND ALARM("{NAME}-fast-burn-5m")',
+        "slow-burn": f'ALARM("{NAME}-slow-burn-6h") AND ALARM("{NAME}-slow-burn-30m")',
+    }
+    for name, logical_id in (("fast-burn", "FastBurn"), ("slow-burn", "SlowBurn")):
+        description = resources[logical_id]["Properties"]["AlarmDescription"]
+        assert composites[name]["alarm_description"] == description
+
+
+@pytest.mark.parametrize("routing", ["single", "per-route"])
+def test_the_monitoring_is_that_of_cloudformation(workspace: Workspace, routing: str) -> None:
+    """The dashboard and the queries are those of the CloudFormation template, for both routings."""
+    succeeded(workspace.project.deployment("package", "prod", "--routing", routing))
+    workspace.make("--routing", routing)
+    generated = workspace.project.folder / "build/prod/terraform/monitoring.tf.json"
+    mine = json.loads(generated.read_text())["locals"]
+    resources = template(workspace)["Resources"]
+    body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    theirs = json.loads(body.replace("${AWS::Region}", "${data.aws_region.chalice.name}"))
+    for dashboard in (mine["dashboard"], theirs):
+        del dashboard["widgets"][0]["properties"]["alarms"]
+    assert mine["dashboard"] == theirs
+    queries = [one["Properties"] for one in resources.values() if one["Type"] == QUERY_DEFINITION]
+    assert {f"{NAME}/{title}": query["query"] for title, query in mine["queries"].items()} == {
+        query["Name"]: query["QueryString"] for query in queries
+    }
+    assert {
+        f"{NAME}/{title}": len(query["log_groups"]) for title, query in mine["queries"].items()
+    } == {query["Name"]: len(query["LogGroupNames"]) for query in queries}
+    workspace.make()
+
+
 class TestApplied(DeployedSuite):
     """The suite, on a stage deployed with Terraform."""
 
     def test_nothing_is_left_to_do(self, workspace: Workspace, api: Deployed) -> None:
-        """A second plan changes nothing but alarms, which the emulator does not store exactly."""
+        """A second plan changes only alarms, which the emulator does not store exactly.
+
+        The composite alarms and the dashboard depend on them.
+        """
         assert api.prefix == NAME
-        assert {one["type"] for one in workspace.plan()} <= {ALARM}
+        changed = {one["type"] for one in workspace.plan()}
+        assert changed <= {ALARM, COMPOSITE_ALARM, "aws_cloudwatch_dashboard"}
+
+    def test_the_monitoring_is_there(self, cloud: Cloud, api: Deployed) -> None:
+        """The dashboard, the queries and the composite alarms are created."""
+        assert_is_monitored(cloud, api.prefix)
 
     def test_logs_and_limits_are_set(self, cloud: Cloud, api: Deployed) -> None:
         """Log groups have a retention; the stage has a rate limit, an access log and tracing."""
