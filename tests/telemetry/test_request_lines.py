@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.telemetry.activity import Activity
 from chalicelib.telemetry.request_log import Exchange, RequestLog
-from tests.support.served import ORDER, Served, bearer, served
+from tests.support.served import ORDER, ROOT, Served, bearer, served
 from tests.telemetry.lines import Line, Log, metrics_of
 
 BOSS = bearer("boss", roles=["admin"])
@@ -158,6 +158,23 @@ def test_a_conflict_and_its_retry_are_counted(emulator: str, log: Log) -> None:
     assert line["exception.type"] == "ServiceError"
     assert "ResourceNotFoundException" in line["exception.message"]
     assert "Traceback (most recent call last)" in line["exception.stacktrace"]
+
+
+def test_every_field_is_documented(emulator: str, log: Log) -> None:
+    """docs/operating.md explains each field that a line can have, and each metric."""
+    document = (ROOT / "docs" / "operating.md").read_text()
+    for url in (f"dynamodb://{emulator}", f"dynamodb://{emulator}-missing"):
+        with served(STORAGE_URL=url, LOG_SUBJECTS="plain") as api:
+            traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
+            keys = {"Idempotency-Key": "once", "traceparent": traceparent}
+            for _ in range(2):
+                api.call("POST", "/users", BOSS, USER, keys)
+            api.call("GET", "/users", BOSS)
+    with served() as api:
+        api.call("GET", "/users", BOSS)
+    fields = {field for line in log.lines() for field in line}
+    assert {"user.id", "user.hash", "exception.stacktrace", "idempotency"} <= fields
+    assert {field for field in fields if f"`{field}`" not in document} == {"_aws"}
 
 
 def test_every_line_is_a_metric(api: Served, log: Log) -> None:
