@@ -68,6 +68,14 @@ class Settings:
         return self._positive("USER_SHARDS", 1)
 
     @cached_property
+    def history(self) -> bool:
+        """Whether it is kept who did what to users and orders."""
+        choice = self._environment.get("HISTORY") or "on"
+        if choice not in {"on", "off"}:
+            raise SettingsError(f"HISTORY must be 'on' or 'off', not {choice!r}.")
+        return choice == "on"
+
+    @cached_property
     def cursor_secret(self) -> bytes:
         """The key that signs cursors."""
         return self._secret("CURSOR_SECRET")
@@ -149,7 +157,7 @@ class Settings:
         """
         self.check_authentication()
         # Reading them validates them.
-        _ = self.storage_url, self.user_shards, self.cors_origins
+        _ = self.storage_url, self.user_shards, self.history, self.cors_origins
         if not self._variables("CURSOR_SECRET"):
             raise self._missing_secret("CURSOR_SECRET")
 

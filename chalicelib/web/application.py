@@ -143,7 +143,9 @@ class Api(Chalice):
         def view(**path_parameters: str) -> Response:
             request: Any = self.current_request
             try:
-                caller = caller_from_context(request.context.get("authorizer"))
+                caller = caller_from_context(
+                    request.context.get("authorizer"), request_id=request.context["requestId"]
+                )
                 given: dict[str, Any] = {
                     name: unquote(value) for name, value in path_parameters.items()
                 }

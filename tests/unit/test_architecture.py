@@ -33,6 +33,7 @@ GENERAL = {
     "caller",
     "errors",
     "fields",
+    "history",
     "idempotency",
     "ids",
     "metadata",
