@@ -54,7 +54,8 @@ class History:
             with suppress(ConditionFailed):
                 operation.send("UpdateItem", self._removal(key, elements))
         except (Unavailable, ServiceError) as error:
-            _log.warning("the history of %s was not moved: %r", key["PK"]["S"], error)
+            place = f"{key['PK']['S']} {key['SK']['S']}"
+            _log.warning("the history in %s stays there until the next change: %r", place, error)
 
     def read(self, operation: Operation, key: Key, query: Query) -> Page[HistoryEntry] | None:
         """Return a page of the history of the entity with this key, None if nothing is known of it.
