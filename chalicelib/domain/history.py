@@ -9,15 +9,23 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from chalicelib.domain.caller import Caller
-from chalicelib.domain.fields import Timestamp, Version
+from chalicelib.domain.fields import Timestamp
 
+EntryVersion = Annotated[
+    int,
+    Meta(
+        ge=1,
+        description="The version that was made; a deletion counts as one more.",
+        examples=[2],
+    ),
+]
 Action = Annotated[
     Literal["created", "changed", "deleted"],
-    Meta(title="Action", description="What was done.", examples=["changed"]),
+    Meta(title="HistoryAction", description="What was done.", examples=["changed"]),
 ]
 Role = Annotated[
     Literal["administrator", "user"],
-    Meta(title="Role", description="In which role it was done.", examples=["administrator"]),
+    Meta(title="HistoryRole", description="In which role it was done.", examples=["administrator"]),
 ]
 FieldNames = Annotated[
     list[str],
@@ -46,13 +54,9 @@ RequestId = Annotated[
 
 
 class HistoryEntry(Struct, frozen=True):
-    """One change of an entity, as administrators read it.
+    """Who did what to a resource, as administrators read it."""
 
-    `version` is the one that the change made; a deletion counts as one more. `at` is the entity's
-    `updated_at` of that version.
-    """
-
-    version: Version
+    version: EntryVersion
     action: Action
     fields: FieldNames
     at: Timestamp
@@ -84,8 +88,8 @@ class Act(Struct, frozen=True):
     @classmethod
     def of(cls, caller: Caller, action: Action, at: str, fields: tuple[str, ...] = ()) -> "Act":
         """Return what `caller` does at the time `at` (RFC 3339)."""
-        # Subjects that are not a token's begin with a space.
-        by = caller.subject.strip()
+        # Only the subject of a caller without a token begins with a space.
+        by = caller.subject.removeprefix(" ")
         role: Role = "administrator" if caller.is_admin else "user"
         return cls(action, fields, at, by, role, caller.request_id)
 

@@ -99,8 +99,8 @@ class Storage(Protocol):
         """Return a page of what was done to an entity, in the order of the versions.
 
         Of the query, `limit`, `ascending` and `after` (see `HistoryEntry.id`) count. Entries are
-        also there after the deletion. Raises not_found where there is neither the entity nor an
-        entry.
+        also there after the deletion. Raises not_found for the first page where there is neither
+        the entity nor an entry.
         """
 
     def prepare(self) -> None:

@@ -122,7 +122,7 @@ class MemoryStorage:
         """See Storage."""
         with self._lock:
             entries = [*self._histories.get((resource.name, ids), ())]
-            if not entries:
+            if not entries and query.after is None:
                 self._existing(resource, ids)
         if not query.ascending:
             entries.reverse()

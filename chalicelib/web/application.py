@@ -144,7 +144,7 @@ class Api(Chalice):
             request: Any = self.current_request
             try:
                 caller = caller_from_context(
-                    request.context.get("authorizer"), request_id=request.context["requestId"]
+                    request.context.get("authorizer"), request_id=str(request.context["requestId"])
                 )
                 given: dict[str, Any] = {
                     name: unquote(value) for name, value in path_parameters.items()
