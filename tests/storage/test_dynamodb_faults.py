@@ -367,6 +367,7 @@ def history_of(storage: Storage, user: User, limit: int, *, ascending: bool) -> 
     while True:
         page = storage.history(USERS, (user.user_id,), query)
         found += [entry.version for entry in page.items]
+        assert len(found) == len(set(found))
         if page.position is None:
             return found
         query = Query(limit=limit, ascending=ascending, after=page.position)
@@ -424,3 +425,20 @@ def test_a_lost_response_leaves_one_entry(emulator: str, versions: frozenset[int
     assert page.items[1].request_id == "mine"
     storage.close()
     other.close()
+
+
+def test_changes_that_are_transactions_move_entries_too(emulator: str) -> None:
+    """An item that only transactions change, which return no item, keeps few entries as well."""
+    storage, table = DynamoDBStorage(emulator, RESOURCES), Table(emulator)
+    user = a_user()
+    storage.create(USERS, user, None, NOW, an_act("created"))
+    number = 3 * CHUNK_ENTRIES
+    for place in range(number):
+        change = kept(user_change(email=f"ann{place}@example.com"))
+        storage.change(USERS, (user.user_id,), change)
+        item = table.raw()[f"USER#{user.user_id}", "USER"]
+        assert len(entries_in(item)) <= CHUNK_ENTRIES + 1
+
+    assert history_of(storage, user, 4, ascending=True) == [*range(1, number + 2)]
+    storage.close()
+    table.close()

@@ -62,6 +62,7 @@ def paged(
     while True:
         page = storage.history(resource, ids, query)
         found += [entry.version for entry in page.items]
+        assert len(found) == len(set(found))
         if page.position is None:
             assert 0 < len(page.items) <= limit
             return found
