@@ -165,9 +165,8 @@ def delete_user(caller: Caller, user_id: UserId, versions: ExpectedVersions) -> 
 def list_user_history(user_id: UserId, query: PageQuery) -> Page[HistoryEntry]:
     """List what was done to a user.
 
-    The latest comes first: who did what, when, to which version, and by which request. There are
-    no personal data in it, and it stays when the user is deleted. It begins when the API started
-    to keep it.
+    The latest comes first: who did what, when, to which version, and in which request. Entries name
+    the members that were set and never hold their values, so they stay when the user is deleted.
     """
     return users().history(user_id, query)
 
@@ -226,8 +225,8 @@ def patch_order(
 def list_order_history(user_id: UserId, order_id: OrderId, query: PageQuery) -> Page[HistoryEntry]:
     """List what was done to an order.
 
-    The latest comes first: who did what, when, to which version, and by which request. It stays
-    when the order's user is deleted.
+    The latest comes first: who did what, when, to which version, and in which request. Entries name
+    the members that were set and never hold their values, and stay when the user is deleted.
     """
     return orders().history(user_id, order_id, query)
 

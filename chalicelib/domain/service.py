@@ -103,7 +103,7 @@ class ResourceService(Generic[EntityT]):
         """Apply `body` as a merge patch (RFC 7396). Raises what `Storage.change` raises."""
         return self._change(caller, path, body, versions, guard, merge=True)
 
-    def _change(  # noqa: PLR0913 - of two methods above
+    def _change(  # noqa: PLR0913 - those of the two methods above, and `merge`
         self,
         caller: Caller,
         path: Ids,

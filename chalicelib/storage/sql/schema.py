@@ -1,9 +1,9 @@
 """The tables of the SQL engine, the same on SQLite and PostgreSQL.
 
 Each resource has one table, whose columns follow from the fields of its entity. What was done to
-the entities of all of them is in one table more. Children have no
-foreign key to their parent: those that are kept outlive it. Ids sort by creation time, so the
-primary keys serve the lists as well.
+the entities of all of them is in one table more. Children have no foreign key to their parent, and
+entries of the history none to their entity: those that are kept outlive it. Ids sort by creation
+time, so the primary keys serve the lists as well.
 """
 
 from typing import Any, Generic
