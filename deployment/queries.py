@@ -44,12 +44,13 @@ fields @timestamp, duration_ms, message, `storage.duration_ms`, `storage.calls`,
 | sort duration_ms desc
 | limit 50""",
     ),
+    # The authorizer refuses tokens that it cannot verify, and its line has an exception too.
     FAULTS: (
         Logs.FUNCTIONS,
         """\
 fields @timestamp, message, `error.type`, `exception.type`, `exception.message`, \
 `exception.stacktrace`, request_id, trace_id
-| filter `http.response.status_code` >= 500
+| filter `http.response.status_code` >= 500 or ispresent(`exception.type`)
 | sort @timestamp desc
 | limit 50""",
     ),
@@ -111,11 +112,12 @@ by `user.hash`, `error.type`, message
 | sort requests desc
 | limit 50""",
     ),
+    # The message ends with the reason.
     REFUSED: (
         Logs.AUTHORIZER,
         """\
 filter `http.route` = "authorizer" and ispresent(`error.type`)
-| stats count(*) as refused by `error.type`, bin(5m)
+| stats count(*) as refused, latest(@timestamp) as last by message, `exception.type`
 | sort refused desc""",
     ),
     # Throttled requests and missing tokens never reach a function.

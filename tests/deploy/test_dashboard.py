@@ -9,9 +9,10 @@ import pytest
 from deployment.dashboard import Widget, dashboard
 from deployment.monitored import Monitored
 from deployment.queries import QUERIES, for_storage
+from tests.deploy.full_line import FUNCTION, full_line
 
 STAGE = Monitored(
-    name="shop-prod",
+    name=FUNCTION,
     api_stage="prod",
     routes={"GET /users": "shop-prod", "POST /users": "shop-prod-createUserLambda"},
     functions=("shop-prod", "shop-prod-createUserLambda", "shop-prod-tokens"),
@@ -21,29 +22,7 @@ STAGE = Monitored(
 )
 REGION = "eu-central-1"
 ALARMS = [f"arn:aws:cloudwatch:{REGION}:123456789012:alarm:one"]
-# What the functions write: docs/operating.md explains each field.
-FIELDS = {
-    "caller.kind",
-    "duration_ms",
-    "error.type",
-    "exception.message",
-    "exception.stacktrace",
-    "exception.type",
-    "faas.coldstart",
-    "http.request.method",
-    "http.response.status_code",
-    "http.route",
-    "message",
-    "request_id",
-    "storage.calls",
-    "storage.conflicts",
-    "storage.duration_ms",
-    "storage.read_units",
-    "storage.retries",
-    "storage.write_units",
-    "trace_id",
-    "user.hash",
-}
+LINE = full_line()
 
 
 def widgets(stage: Monitored = STAGE) -> list[Widget]:
@@ -129,6 +108,26 @@ def test_each_route_is_measured_at_its_function() -> None:
             assert metric[2::2] == ["FunctionName", "Route", *metric[6:]]
 
 
+def test_the_functions_write_these_metrics() -> None:
+    """Each metric of the functions is written in the namespace and with the dimensions shown."""
+    written = {
+        (directive["Namespace"], metric["Name"], *sorted(dimensions))
+        for directive in LINE["_aws"]["CloudWatchMetrics"]
+        for dimensions in directive["Dimensions"]
+        for metric in directive["Metrics"]
+    }
+    assert LINE["Route"] in STAGE.routes
+    shown = [metric for one in widgets() for metric in one["properties"].get("metrics", [])]
+    own = {
+        (metric[0], metric[1], *sorted(name for name in metric[2::2] if isinstance(name, str)))
+        for metric in shown
+        if metric[0] == "UserManagement"
+    }
+    assert own
+    # The first start of a process is one of the line's metrics, so this has all of them.
+    assert own <= written
+
+
 def test_a_stage_without_a_table_has_no_widgets_about_one() -> None:
     """On PostgreSQL nothing is shown of DynamoDB, and no query asks for capacity."""
     stage = replace(STAGE, table=None)
@@ -144,7 +143,7 @@ def test_queries_use_fields_that_exist(title: str) -> None:
     """Each quoted field is one that the functions write, and names with dots are quoted."""
     query = QUERIES[title][1]
     quoted = set(re.findall("`([^`]*)`", query))
-    assert quoted <= FIELDS
+    assert quoted <= LINE.keys()
     bare = re.sub('`[^`]*`|"[^"]*"', "", query)
     assert not re.search(r"[a-z]\.[a-z]", bare)
     commands = [part.split()[0] for part in query.split("\n| ")]
