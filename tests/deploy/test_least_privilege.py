@@ -33,9 +33,17 @@ NEEDED_BY: Mapping[str, set[str]] = {
         "read an order",
         "cancel an order",
         "delete a user",
+        "read a history",
+        "read the history of a deleted user",
     },
-    "dynamodb:PutItem": {"create a user", "create an order", "change the e-mail"},
-    "dynamodb:Query": {"list users", "list a page of users", "list orders"},
+    # A deletion keeps the history.
+    "dynamodb:PutItem": {"create a user", "create an order", "change the e-mail", "delete a user"},
+    "dynamodb:Query": {
+        "list users",
+        "list a page of users",
+        "list orders",
+        "read the history of a deleted user",
+    },
     "dynamodb:UpdateItem": {
         "change a name",
         "change the e-mail",
@@ -130,6 +138,8 @@ def operations(api: Deployed) -> Operations:
     read, renamed, moved, deleted = (api.user() for _ in range(4))
     orders = f"/users/{read}/orders"
     order, paid, cancelled = (api.order(read) for _ in range(3))
+    gone = api.user()
+    api.call("DELETE", f"/users/{gone}")
     email = api.call("GET", f"/users/{read}").json()["email"]
     new = {"name": "Cy", "email": f"cy.{deleted}@example.com"}
 
@@ -149,6 +159,8 @@ def operations(api: Deployed) -> Operations:
         "change a name": patch(f"/users/{renamed}", name="Dee"),
         "change the e-mail": patch(f"/users/{moved}", email=f"moved.{moved}@example.com"),
         "delete a user": lambda: api.call("DELETE", f"/users/{deleted}"),
+        "read a history": get(f"/users/{read}/history"),
+        "read the history of a deleted user": get(f"/users/{gone}/history"),
         "create an order": lambda: api.call("POST", orders, json=ORDER),
         "read an order": get(f"{orders}/{order}"),
         "list orders": get(orders),

@@ -60,7 +60,10 @@ def use_everything(api: Served) -> None:
     boss = bearer("boss", roles=["admin"])
     for _ in range(2):
         assert api.call("POST", f"/users/{user}/orders", boss, ORDER, headers).status == 201
+    for number in range(7):
+        api.as_administrator("PATCH", f"/users/{other}", {"name": f"Dee {number}"})
     api.as_administrator("DELETE", f"/users/{other}")
+    api.as_administrator("GET", f"/users/{other}/history")
 
 
 def test_the_policy_is_what_the_code_calls(
