@@ -9,6 +9,7 @@ from chalicelib.docs_page import page as docs_page
 from chalicelib.docs_page.page import AssetName
 from chalicelib.domain.caller import Caller
 from chalicelib.domain.errors import Forbidden, Unavailable
+from chalicelib.domain.history import HistoryEntry
 from chalicelib.domain.idempotency import Created, IdempotencyKey
 from chalicelib.domain.orders import (
     IllegalTransition,
@@ -21,6 +22,7 @@ from chalicelib.domain.orders import (
     UserHasOpenOrders,
     UserSuspended,
 )
+from chalicelib.domain.pagination import PageQuery
 from chalicelib.domain.registry import RESOURCES
 from chalicelib.domain.resource import ExpectedVersions
 from chalicelib.domain.storage import Page, Storage
@@ -59,7 +61,7 @@ def request_log() -> RequestLog | None:
     return RequestLog(
         settings().function_name,
         VERSION,
-        metrics=settings().metrics == "on",
+        metrics=settings().metrics,
         plain_subjects=settings().log_subjects == "plain",
     )
 
@@ -81,13 +83,13 @@ def storage() -> Storage:
 @cache
 def users() -> UserService:
     """Return the service for users."""
-    return UserService(storage())
+    return UserService(storage(), history=settings().history)
 
 
 @cache
 def orders() -> OrderService:
     """Return the service for orders."""
-    return OrderService(storage())
+    return OrderService(storage(), history=settings().history)
 
 
 @cache
@@ -112,13 +114,13 @@ def tokens(request: AuthRequest) -> AuthResponse:
 
 
 @app.route("/users", methods=["POST"], authorizer=tokens, raises=[EmailTaken])
-def create_user(body: NewUser, key: IdempotencyKey | None) -> Created[UserCreated]:
+def create_user(caller: Caller, body: NewUser, key: IdempotencyKey | None) -> Created[UserCreated]:
     """Create a user.
 
     E-mail addresses are unique, ignoring case. Send an `Idempotency-Key`, and the
     request can be repeated without creating a second user.
     """
-    return users().create(body, key)
+    return users().create(caller, body, key)
 
 
 @app.route("/users", authorizer=tokens)
@@ -167,24 +169,36 @@ def patch_user(
 
 
 @app.route("/users/{user_id}", methods=["DELETE"], authorizer=tokens, raises=[UserHasOpenOrders])
-def delete_user(user_id: UserId, versions: ExpectedVersions) -> None:
+def delete_user(caller: Caller, user_id: UserId, versions: ExpectedVersions) -> None:
     """Delete a user.
 
     Its personal data is erased and its e-mail address is free again; its closed orders stay, for
     administrators. A user with an order that is pending, paid or shipped cannot be deleted.
     """
-    users().delete(user_id, versions)
+    users().delete(caller, user_id, versions)
+
+
+@app.route("/users/{user_id}/history", authorizer=tokens)
+def list_user_history(user_id: UserId, query: PageQuery) -> Page[HistoryEntry]:
+    """List what was done to a user.
+
+    The latest comes first: who did what, when, to which version, and in which request. Entries name
+    the members that were set and never hold their values, so they stay when the user is deleted.
+    """
+    return users().history(user_id, query)
 
 
 @app.route("/users/{user_id}/orders", methods=["POST"], authorizer=tokens, raises=[UserSuspended])
-def create_order(user_id: UserId, body: NewOrder, key: IdempotencyKey | None) -> Created[Order]:
+def create_order(
+    caller: Caller, user_id: UserId, body: NewOrder, key: IdempotencyKey | None
+) -> Created[Order]:
     """Create an order.
 
     It begins as `pending`, and its `total` is computed: at most 9007199254740991, which every
     JSON client reads exactly. Send an `Idempotency-Key`, and the request can be repeated without
     ordering twice.
     """
-    return orders().create(user_id, body, key)
+    return orders().create(caller, user_id, body, key)
 
 
 @app.route("/users/{user_id}/orders", authorizer=tokens)
@@ -222,6 +236,16 @@ def patch_order(
     the status are for administrators. Items, currency and total never change.
     """
     return orders().patch(caller, user_id, order_id, body, versions)
+
+
+@app.route("/users/{user_id}/orders/{order_id}/history", authorizer=tokens)
+def list_order_history(user_id: UserId, order_id: OrderId, query: PageQuery) -> Page[HistoryEntry]:
+    """List what was done to an order.
+
+    The latest comes first: who did what, when, to which version, and in which request. Entries name
+    the members that were set and never hold their values, and stay when the user is deleted.
+    """
+    return orders().history(user_id, order_id, query)
 
 
 @app.route("/")

@@ -9,7 +9,7 @@ from chalicelib.domain.registry import RESOURCES
 from chalicelib.domain.users import UserListQuery, UserService
 from chalicelib.storage.factory import open_storage
 
-service = UserService(open_storage(os.environ["STORAGE_URL"], RESOURCES))
+service = UserService(open_storage(os.environ["STORAGE_URL"], RESOURCES), history=True)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

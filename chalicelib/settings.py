@@ -73,6 +73,11 @@ class Settings:
         return self._positive("USER_SHARDS", 1)
 
     @cached_property
+    def history(self) -> bool:
+        """Whether it is kept who did what to users and orders."""
+        return self._choice("HISTORY", "on", "off") == "on"
+
+    @cached_property
     def cursor_secret(self) -> bytes:
         """The key that signs cursors."""
         return self._secret("CURSOR_SECRET")
@@ -100,9 +105,9 @@ class Settings:
         return self._choice("LOG_SUBJECTS", "hash", "plain")
 
     @cached_property
-    def metrics(self) -> str:
-        """Whether the lines of the log hold metrics: ``on`` or ``off``."""
-        return self._choice("METRICS", "on", "off")
+    def metrics(self) -> bool:
+        """Whether the lines of the log hold metrics."""
+        return self._choice("METRICS", "on", "off") == "on"
 
     @cached_property
     def docs_renderer_url(self) -> str | None:
@@ -169,7 +174,7 @@ class Settings:
         """
         self.check_authentication()
         # Reading them validates them.
-        _ = self.storage_url, self.user_shards, self.cors_origins
+        _ = self.storage_url, self.user_shards, self.history, self.cors_origins
         _ = self.log_format, self.log_subjects, self.metrics
         if not self._variables("CURSOR_SECRET"):
             raise self._missing_secret("CURSOR_SECRET")

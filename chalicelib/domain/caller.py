@@ -8,11 +8,13 @@ class Caller(Struct, frozen=True):
 
     `subject` is unique to the caller: the token's `sub`, or another name that no `sub` can have.
     `expires_at` is when its token expires, in seconds since the Unix epoch; None without a token.
+    `request_id` is the id of the request, as the response names it.
     """
 
     subject: str
     is_admin: bool
     expires_at: int | None = None
+    request_id: str = ""
 
     @property
     def kind(self) -> str:

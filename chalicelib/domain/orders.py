@@ -16,8 +16,9 @@ from chalicelib.domain.fields import (
     id_field,
     rule,
 )
+from chalicelib.domain.history import HistoryEntry
 from chalicelib.domain.idempotency import Created, IdempotencyKey
-from chalicelib.domain.pagination import ListQuery
+from chalicelib.domain.pagination import ListQuery, PageQuery
 from chalicelib.domain.resource import (
     Counter,
     Entity,
@@ -237,12 +238,15 @@ class OrderService(ResourceService[Order]):
 
     resource = ORDERS
 
-    def create(self, user_id: str, new: NewOrder, key: IdempotencyKey | None) -> Created[Order]:
+    def create(
+        self, caller: Caller, user_id: str, new: NewOrder, key: IdempotencyKey | None
+    ) -> Created[Order]:
         """Create an order.
 
         Raises Invalid, UserNotFound, UserSuspended, CreationUndone, KeyReused.
         """
         return self._create(
+            caller,
             new,
             key,
             user_id=user_id,
@@ -271,12 +275,19 @@ class OrderService(ResourceService[Order]):
         """
         self._require_user_unless_admin(caller, user_id)
         guard = None if body.status is UNSET else _step_guard(caller, body.status)
-        return self._patch((user_id, order_id), body, versions, guard)
+        return self._patch(caller, (user_id, order_id), body, versions, guard)
 
     def list(self, caller: Caller, user_id: str, query: OrderListQuery) -> Page[Order]:
         """Return a page of a user's orders. Raises UserNotFound."""
         self._require_user_unless_admin(caller, user_id)
         return self._list((user_id,), query)
+
+    def history(self, user_id: str, order_id: str, query: PageQuery) -> Page[HistoryEntry]:
+        """Return a page of what was done to a user's order. Raises OrderNotFound.
+
+        It is also there after the user is deleted.
+        """
+        return self._history((user_id, order_id), query)
 
     def _require_user_unless_admin(self, caller: Caller, user_id: str) -> None:
         """Raise UserNotFound if the user is deleted: only administrators see its orders.

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from chalicelib.domain import ids
@@ -18,8 +19,8 @@ _Time = Annotated[
 ]
 
 
-class ListQuery(Struct, frozen=True, kw_only=True):
-    """The query parameters of every list; subclasses add filters.
+class PageQuery(Struct, frozen=True, kw_only=True):
+    """The query parameters of everything that is paged; subclasses add filters.
 
     Clients get and send `cursor` signed; from there on it is the id that the last page ended with.
     """
@@ -49,6 +50,15 @@ class ListQuery(Struct, frozen=True, kw_only=True):
             extra=rule("the 'next_cursor' of an earlier response"),
         ),
     ] = None
+
+    def page(self) -> Query:
+        """Return the query for storage, without filters."""
+        return Query(limit=self.limit, ascending=self.order == "asc", after=self.cursor)
+
+
+class ListQuery(PageQuery, frozen=True, kw_only=True):
+    """The query parameters of every list of entities; subclasses add filters."""
+
     created_after: Annotated[
         _Time | None, Meta(description="Only what was created later than this (RFC 3339).")
     ] = None
@@ -63,10 +73,8 @@ class ListQuery(Struct, frozen=True, kw_only=True):
         after, before = self.created_after, self.created_before
         first = None if after is None else _microseconds(after) // 1000 + 1
         end = None if before is None else -(-_microseconds(before) // 1000)
-        return Query(
-            limit=self.limit,
-            ascending=self.order == "asc",
-            after=self.cursor,
+        return msgspec.structs.replace(
+            self.page(),
             from_id=None if first is None else ids.first_id_at(resource.prefix, first),
             to_id=None if end is None else ids.first_id_at(resource.prefix, end),
             filters={name: value for name, value in filters.items() if value is not None},

@@ -16,6 +16,7 @@ from msgspec import UNSET, Struct
 from chalicelib.domain.annotations import bare_type, extra, is_optional
 from chalicelib.domain.errors import Conflict, NotFound, Problem, VersionMismatch
 from chalicelib.domain.fields import Timestamp, Version
+from chalicelib.domain.history import Act
 from chalicelib.domain.metadata import MetadataChange
 
 Ids = tuple[str, ...]
@@ -87,13 +88,14 @@ class Change(Struct, frozen=True, kw_only=True):
     """What to set on an entity, and under which conditions.
 
     `values` holds new values by field: a `MetadataChange` for metadata, and UNSET to remove an
-    optional field.
+    optional field. `act` is what is kept of the change, None for nothing.
     """
 
     values: Mapping[str, Any] = {}
     updated_at: str
     versions: ExpectedVersions = None
     guard: Guard | None = None
+    act: Act | None = None
 
     def apply_to(self, entity: EntityT) -> EntityT:
         """Return the changed entity.

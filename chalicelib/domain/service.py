@@ -7,9 +7,11 @@ from typing import Any, ClassVar, Generic
 from msgspec import UNSET
 
 from chalicelib.domain import ids
+from chalicelib.domain.caller import Caller
+from chalicelib.domain.history import Act, Action, HistoryEntry
 from chalicelib.domain.idempotency import Created, IdempotencyKey
 from chalicelib.domain.metadata import MetadataChange
-from chalicelib.domain.pagination import ListQuery
+from chalicelib.domain.pagination import ListQuery, PageQuery
 from chalicelib.domain.resource import (
     Change,
     EntityT,
@@ -32,6 +34,7 @@ class ResourceService(Generic[EntityT]):
     """Base class of services; a subclass names its `resource` and adds its rules.
 
     `now` returns milliseconds since the Unix epoch; `new_id` makes an id of a prefix and of those.
+    `history` says whether what callers do is kept (see `domain.history`).
     """
 
     resource: ClassVar[Resource[Any]]
@@ -41,13 +44,17 @@ class ResourceService(Generic[EntityT]):
         storage: Storage,
         now: Callable[[], int] = milliseconds,
         new_id: Callable[[str, int], str] = ids.new_id,
+        *,
+        history: bool,
     ) -> None:
         self._storage = storage
         self._now = now
         self._new_id = new_id
+        self._keeps_history = history
 
     def _create(
         self,
+        caller: Caller,
         body: Input,
         key: IdempotencyKey | None,
         **values: Any,  # noqa: ANN401 - those of any field
@@ -66,7 +73,8 @@ class ResourceService(Generic[EntityT]):
         }
         entity: EntityT = resource.entity(**body.values() | values | own)
         record = key.record(body, entity, now // 1000) if key else None
-        earlier = self._storage.create(resource, entity, record, now // 1000)
+        act = self._act(caller, "created", timestamp)
+        earlier = self._storage.create(resource, entity, record, now // 1000, act)
         if record is None or earlier is None:
             return Created(entity)
         return earlier.replay(record, resource.entity)
@@ -78,18 +86,26 @@ class ResourceService(Generic[EntityT]):
             raise self.resource.not_found
         return entity
 
-    def _replace(self, path: Ids, body: Input, versions: ExpectedVersions) -> EntityT:
+    def _replace(
+        self, caller: Caller, path: Ids, body: Input, versions: ExpectedVersions
+    ) -> EntityT:
         """Set what `body` has. Raises what `Storage.change` raises."""
-        return self._change(path, body, versions, merge=False)
+        return self._change(caller, path, body, versions, merge=False)
 
     def _patch(
-        self, path: Ids, body: Input, versions: ExpectedVersions, guard: Guard | None = None
+        self,
+        caller: Caller,
+        path: Ids,
+        body: Input,
+        versions: ExpectedVersions,
+        guard: Guard | None = None,
     ) -> EntityT:
         """Apply `body` as a merge patch (RFC 7396). Raises what `Storage.change` raises."""
-        return self._change(path, body, versions, guard, merge=True)
+        return self._change(caller, path, body, versions, guard, merge=True)
 
-    def _change(
+    def _change(  # noqa: PLR0913 - those of the two methods above, and `merge`
         self,
+        caller: Caller,
         path: Ids,
         body: Input,
         versions: ExpectedVersions,
@@ -103,19 +119,32 @@ class ResourceService(Generic[EntityT]):
                 values[field] = MetadataChange(value or {}, merge=merge and value is not None)
             elif value is None:
                 values[field] = UNSET
+        timestamp = ids.timestamp(self._now())
         change = Change(
             values=values,
-            updated_at=ids.timestamp(self._now()),
+            updated_at=timestamp,
             versions=versions,
             guard=guard,
+            act=self._act(caller, "changed", timestamp, tuple(values)),
         )
         changed: EntityT = self._storage.change(self.resource, path, change)
         return changed
 
-    def _delete(self, path: Ids, versions: ExpectedVersions) -> None:
+    def _delete(self, caller: Caller, path: Ids, versions: ExpectedVersions) -> None:
         """Delete the entity. Raises what `Storage.delete` raises."""
-        self._storage.delete(self.resource, path, versions, self._now() // 1000)
+        now = self._now()
+        act = self._act(caller, "deleted", ids.timestamp(now))
+        self._storage.delete(self.resource, path, versions, now // 1000, act)
 
     def _list(self, parent: Ids, query: ListQuery) -> Page[EntityT]:
         """Return a page of entities. Raises the parent's not_found."""
         return self._storage.list(self.resource, parent, query.select(self.resource))
+
+    def _history(self, path: Ids, query: PageQuery) -> Page[HistoryEntry]:
+        """Return a page of what was done to an entity. Raises its not_found."""
+        return self._storage.history(self.resource, path, query.page())
+
+    def _act(
+        self, caller: Caller, action: Action, at: str, fields: tuple[str, ...] = ()
+    ) -> Act | None:
+        return Act.of(caller, action, at, fields) if self._keeps_history else None

@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
+from chalicelib.domain.history import Act, HistoryEntry
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.resource import Change, EntityT, ExpectedVersions, Ids, Resource
 
@@ -39,7 +40,11 @@ class Page(Struct, Generic[ItemT], frozen=True):
 
 
 class Storage(Protocol):
-    """Keeps entities and idempotency records."""
+    """Keeps entities, what was done to them, and idempotency records.
+
+    What an `Act` says is kept in the transaction of the operation that it comes with; without one,
+    or where the operation writes nothing, no entry is kept.
+    """
 
     def create(
         self,
@@ -47,6 +52,7 @@ class Storage(Protocol):
         entity: EntityT,
         record: IdempotencyRecord | None,
         now: int,
+        act: Act | None = None,
     ) -> IdempotencyRecord | None:
         """Keep a new entity together with `record`.
 
@@ -67,13 +73,19 @@ class Storage(Protocol):
         """
 
     def delete(
-        self, resource: Resource[EntityT], ids: Ids, versions: ExpectedVersions, now: int
+        self,
+        resource: Resource[EntityT],
+        ids: Ids,
+        versions: ExpectedVersions,
+        now: int,
+        act: Act | None = None,
     ) -> None:
         """Delete an entity, its unique values, and the children that are deleted with it.
 
         The records of their creations become tombstones in the same transaction. `now` is in
-        seconds since the Unix epoch. Raises not_found, VersionMismatch and a counter's
-        `blocks_deletion`, in this order.
+        seconds since the Unix epoch. `act` holds for the children as well. What was kept of them
+        all before stays. Raises not_found, VersionMismatch and a counter's `blocks_deletion`, in
+        this order.
         """
 
     def list(self, resource: Resource[EntityT], parent: Ids, query: Query) -> Page[EntityT]:
@@ -81,6 +93,14 @@ class Storage(Protocol):
 
         Children that are kept can be listed after their parent is deleted. Raises the parent's
         not_found where there is neither the parent nor a child.
+        """
+
+    def history(self, resource: Resource[EntityT], ids: Ids, query: Query) -> Page[HistoryEntry]:
+        """Return a page of what was done to an entity, in the order of the versions.
+
+        Of the query, `limit`, `ascending` and `after` (see `HistoryEntry.id`) count. Entries are
+        also there after the deletion. Raises not_found for the first page where there is neither
+        the entity nor an entry.
         """
 
     def prepare(self) -> None:

@@ -8,8 +8,9 @@ from msgspec import UNSET, Meta, UnsetType
 from chalicelib.domain.caller import Caller
 from chalicelib.domain.errors import Conflict, Forbidden, NotFound
 from chalicelib.domain.fields import Line, Metadata, MetadataPatch, id_field, rule
+from chalicelib.domain.history import HistoryEntry
 from chalicelib.domain.idempotency import Created, IdempotencyKey
-from chalicelib.domain.pagination import ListQuery
+from chalicelib.domain.pagination import ListQuery, PageQuery
 from chalicelib.domain.resource import Entity, ExpectedVersions, Input, Resource, Unique
 from chalicelib.domain.service import ResourceService
 from chalicelib.domain.storage import Page
@@ -136,9 +137,11 @@ class UserService(ResourceService[User]):
 
     resource = USERS
 
-    def create(self, new: NewUser, key: IdempotencyKey | None) -> Created[UserCreated]:
+    def create(
+        self, caller: Caller, new: NewUser, key: IdempotencyKey | None
+    ) -> Created[UserCreated]:
         """Create a user. Raises EmailTaken, CreationUndone, KeyReused."""
-        created = self._create(new, key)
+        created = self._create(caller, new, key)
         user = UserCreated(**msgspec.structs.asdict(created.entity))
         return Created(user, created.replayed)
 
@@ -154,7 +157,7 @@ class UserService(ResourceService[User]):
         Raises Forbidden, UserNotFound, VersionMismatch, EmailTaken.
         """
         _check_status(caller, body)
-        return self._replace((user_id,), body, versions)
+        return self._replace(caller, (user_id,), body, versions)
 
     def patch(
         self, caller: Caller, user_id: str, body: UserPatch, versions: ExpectedVersions
@@ -164,15 +167,19 @@ class UserService(ResourceService[User]):
         Raises Forbidden, UserNotFound, VersionMismatch, TooManyPairs, EmailTaken.
         """
         _check_status(caller, body)
-        return self._patch((user_id,), body, versions)
+        return self._patch(caller, (user_id,), body, versions)
 
-    def delete(self, user_id: str, versions: ExpectedVersions) -> None:
+    def delete(self, caller: Caller, user_id: str, versions: ExpectedVersions) -> None:
         """Delete a user. Raises UserNotFound, VersionMismatch, UserHasOpenOrders."""
-        self._delete((user_id,), versions)
+        self._delete(caller, (user_id,), versions)
 
     def list(self, query: UserListQuery) -> Page[User]:
         """Return a page of users."""
         return self._list((), query)
+
+    def history(self, user_id: str, query: PageQuery) -> Page[HistoryEntry]:
+        """Return a page of what was done to a user, also to a deleted one. Raises UserNotFound."""
+        return self._history((user_id,), query)
 
 
 def _check_status(caller: Caller, body: UserReplacement | UserPatch) -> None:

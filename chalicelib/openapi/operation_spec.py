@@ -22,6 +22,7 @@ from chalicelib.domain.errors import (
     problem_types,
 )
 from chalicelib.domain.resource import Entity
+from chalicelib.domain.storage import Page
 from chalicelib.security.permissions import Access
 from chalicelib.web.operation import Operation, Source
 
@@ -68,6 +69,13 @@ class OperationSpec:
         """Whether the response shows one entity."""
         result = self.operation.result
         return isinstance(result, type) and issubclass(result, Entity)
+
+    @property
+    def is_collection(self) -> bool:
+        """Whether the response is a page of entities."""
+        content = self.operation.content
+        is_page = self.operation.result is Page
+        return is_page and isinstance(content, type) and issubclass(content, Entity)
 
     @property
     def is_conditional_read(self) -> bool:

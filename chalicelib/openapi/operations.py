@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-from chalicelib.domain.storage import Page
 from chalicelib.openapi.examples import Examples
 from chalicelib.openapi.headers import request_field
 from chalicelib.openapi.operation_spec import OperationSpec
@@ -35,7 +34,7 @@ class Operations:
         self._schemas = schemas
         self._examples = examples
         self._responses = responses
-        self._collections = [spec.path for spec in specs if spec.operation.result is Page]
+        self._collections = [spec.path for spec in specs if spec.is_collection]
 
     def of(self, spec: OperationSpec) -> dict[str, Any]:
         """Return the Operation Object of one operation."""

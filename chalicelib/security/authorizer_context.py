@@ -18,7 +18,10 @@ class InvalidToken(Exception):  # noqa: N818 - the token is invalid, nothing wen
 
 
 def caller_from_context(
-    context: Mapping[str, Any] | None, now: Callable[[], float] = time.time
+    context: Mapping[str, Any] | None,
+    now: Callable[[], float] = time.time,
+    *,
+    request_id: str = "",
 ) -> Caller | None:
     """Return the caller in `requestContext.authorizer`, or None if there is none.
 
@@ -33,7 +36,8 @@ def caller_from_context(
     expires_at = None if expiry is None else int(expiry)
     if expires_at is not None and expires_at <= now() - LEEWAY_SECONDS:
         return None
-    return Caller(subject=subject, is_admin=context.get("admin") == "true", expires_at=expires_at)
+    is_admin = context.get("admin") == "true"
+    return Caller(subject, is_admin, expires_at, request_id)
 
 
 def context_for(caller: Caller) -> dict[str, str]:

@@ -4,6 +4,7 @@ import threading
 from collections import defaultdict
 from typing import Any
 
+from chalicelib.domain.history import Act, HistoryEntry, version_at
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.resource import (
     Change,
@@ -30,6 +31,7 @@ class MemoryStorage:
         self._unique: dict[tuple[str, str, str], str] = {}
         self._records: dict[str, IdempotencyRecord] = {}
         self._record_owners: dict[str, str] = {}
+        self._histories: defaultdict[tuple[str, Ids], list[HistoryEntry]] = defaultdict(list)
 
     def create(
         self,
@@ -37,6 +39,7 @@ class MemoryStorage:
         entity: EntityT,
         record: IdempotencyRecord | None,
         now: int,
+        act: Act | None = None,
     ) -> IdempotencyRecord | None:
         """See Storage."""
         with self._lock:
@@ -50,6 +53,7 @@ class MemoryStorage:
             if record is not None:
                 self._records[record.key] = record
                 self._record_owners[record.key] = entity.id
+            self._keep(resource, ids, act, entity.version)
             return None
 
     def get(self, resource: Resource[EntityT], ids: Ids) -> EntityT | None:
@@ -65,6 +69,7 @@ class MemoryStorage:
             if any(unique.field in change.values for unique in resource.unique):
                 self._claim_unique(resource, changed, old)
             self._entities[resource.name, ids[:-1]][ids[-1]] = changed
+            self._keep(resource, ids, change.act, changed.version)
             return changed
 
     def delete(
@@ -73,6 +78,7 @@ class MemoryStorage:
         ids: Ids,
         versions: ExpectedVersions,
         now: int,  # noqa: ARG002 - tombstones of expired records do no harm here
+        act: Act | None = None,
     ) -> None:
         """See Storage."""
         with self._lock:
@@ -83,11 +89,11 @@ class MemoryStorage:
                 counter = child.counter
                 if counter and counter.blocks_deletion and self._count(child, ids):
                     raise counter.blocks_deletion
-            self._remove(resource, entity)
+            self._remove(resource, entity, act)
             for child in below:
                 if child.on_parent_deletion == "delete":
                     for one in [*self._entities[child.name, ids].values()]:
-                        self._remove(child, one)
+                        self._remove(child, one, act)
 
     def list(self, resource: Resource[EntityT], parent: Ids, query: Query) -> Page[EntityT]:
         """See Storage."""
@@ -111,6 +117,24 @@ class MemoryStorage:
             matching = [one for one in matching if form(getattr(one, field)) == form(value)]
         items = matching[: query.limit]
         return Page(items, items[-1].id if len(matching) > query.limit else None)
+
+    def history(self, resource: Resource[EntityT], ids: Ids, query: Query) -> Page[HistoryEntry]:
+        """See Storage."""
+        with self._lock:
+            entries = [*self._histories.get((resource.name, ids), ())]
+            if not entries and query.after is None:
+                self._existing(resource, ids)
+        if not query.ascending:
+            entries.reverse()
+        if query.after is not None:
+            last = version_at(query.after)
+            entries = [
+                entry
+                for entry in entries
+                if (entry.version > last if query.ascending else entry.version < last)
+            ]
+        items = entries[: query.limit]
+        return Page(items, items[-1].id if len(entries) > query.limit else None)
 
     def prepare(self) -> None:
         """See Storage."""
@@ -160,7 +184,12 @@ class MemoryStorage:
         for unique in resource.unique:
             del self._unique[resource.name, unique.field, unique.key(entity)]
 
-    def _remove(self, resource: Resource[EntityT], entity: EntityT) -> None:
+    def _keep(self, resource: Resource[Any], ids: Ids, act: Act | None, version: int) -> None:
+        if act is not None:
+            self._histories[resource.name, ids].append(act.entry(version))
+
+    def _remove(self, resource: Resource[EntityT], entity: EntityT, act: Act | None) -> None:
+        self._keep(resource, resource.ids(entity), act, entity.version + 1)
         del self._entities[resource.name, resource.ids(entity)[:-1]][entity.id]
         self._release_unique(resource, entity)
         for key in [key for key, owner in self._record_owners.items() if owner == entity.id]:

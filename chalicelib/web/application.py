@@ -202,7 +202,9 @@ class Api(Chalice):
         def view(**path_parameters: str) -> Response:
             request: Any = self.current_request
             try:
-                caller = caller_from_context(request.context.get("authorizer"))
+                caller = caller_from_context(
+                    request.context.get("authorizer"), request_id=request.context["requestId"]
+                )
                 if caller is not None:
                     activity = current()
                     activity.subject = caller.subject

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from chalicelib.domain.errors import InvalidCursor
-from chalicelib.domain.pagination import CURSOR_LENGTH, ListQuery
+from chalicelib.domain.pagination import CURSOR_LENGTH, PageQuery
 
 # 16 bytes of id and 17 of signature are 44 characters of base64 without an unused bit: no two texts
 # are the same cursor.
@@ -27,12 +27,12 @@ class CursorSigner:
     def __init__(self, secret: Callable[[], bytes]) -> None:
         self._secret = secret
 
-    def sign(self, path: str, query: ListQuery, position: str) -> str:
+    def sign(self, path: str, query: PageQuery, position: str) -> str:
         """Return the cursor to what follows the id `position` in the list at `path`."""
         id_bytes = bytes.fromhex(position.rpartition("_")[2])
         return urlsafe_b64encode(id_bytes + self._signature(path, query, id_bytes)).decode()
 
-    def verify(self, path: str, query: ListQuery, cursor: str, prefix: str) -> str:
+    def verify(self, path: str, query: PageQuery, cursor: str, prefix: str) -> str:
         """Return the id in a cursor; ids of the list start with `prefix`. Raises InvalidCursor."""
         if len(cursor) != CURSOR_LENGTH or not cursor.isascii():
             raise InvalidCursor
@@ -47,7 +47,7 @@ class CursorSigner:
             raise InvalidCursor
         return prefix + id_bytes.hex()
 
-    def _signature(self, path: str, query: ListQuery, id_bytes: bytes) -> bytes:
+    def _signature(self, path: str, query: PageQuery, id_bytes: bytes) -> bytes:
         bound = msgspec.structs.replace(query, cursor=None, limit=1)
         message = msgspec.json.encode([path, bound]) + id_bytes
         return hmac.digest(self._secret(), message, "sha256")[:_SIGNATURE_BYTES]

@@ -5,7 +5,7 @@ A handler is given its arguments by their annotations:
 - path parameters, by their names in the path: the annotation's `extra` names the NotFound problem
   for a value that does not match its pattern (see `domain.fields.id_field`),
 - an `Input`: the JSON body,
-- a `ListQuery`: the query parameters of a list,
+- a `PageQuery`: the query parameters of a list,
 - `Caller`: who sent the request,
 - `ExpectedVersions`: the versions that If-Match names,
 - `IdempotencyKey | None`: the Idempotency-Key,
@@ -25,7 +25,7 @@ from chalicelib.domain.annotations import extra, metas
 from chalicelib.domain.caller import Caller
 from chalicelib.domain.errors import NotFound, Problem
 from chalicelib.domain.idempotency import IdempotencyKey
-from chalicelib.domain.pagination import ListQuery
+from chalicelib.domain.pagination import PageQuery
 from chalicelib.domain.resource import ExpectedVersions, Input
 from chalicelib.domain.storage import Page
 from chalicelib.security.permissions import Access
@@ -61,7 +61,7 @@ _SOURCES: tuple[tuple[Any, Source], ...] = (
     (RoutePath, Source.ROUTE_PATH),
     (BasePath, Source.BASE_PATH),
 )
-_BASE_CLASSES: Mapping[type[Struct], Source] = {Input: Source.BODY, ListQuery: Source.QUERY}
+_BASE_CLASSES: Mapping[type[Struct], Source] = {Input: Source.BODY, PageQuery: Source.QUERY}
 
 
 class PathParameter(Struct, frozen=True):
@@ -111,7 +111,7 @@ class Operation:
         self.result: Any = origin or returned
         self.content: Any = get_args(returned)[0] if get_args(returned) else returned
         if origin is Page and self.hint(Source.QUERY) is None:
-            raise TypeError(f"{handler.__name__} returns a Page and needs a ListQuery.")
+            raise TypeError(f"{handler.__name__} returns a Page and needs a PageQuery.")
 
     def hint(self, source: Source) -> Any:  # noqa: ANN401 - an annotation
         """Return the annotation of the argument that comes from `source`, None without one."""

@@ -5,18 +5,17 @@ from urllib.parse import urlencode
 
 import msgspec
 from chalice.app import Request, Response
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from chalicelib.domain.annotations import extra
-from chalicelib.domain.pagination import ListQuery
-from chalicelib.domain.resource import Entity
+from chalicelib.domain.pagination import PageQuery
 from chalicelib.domain.storage import Page
 from chalicelib.web.cursors import CursorSigner
 from chalicelib.web.media import JSON, NO_STORE, Headers
 from chalicelib.web.paths import resource_path
 from chalicelib.web.validation import convert_parameters
 
-QueryT = TypeVar("QueryT", bound=ListQuery)
+QueryT = TypeVar("QueryT", bound=PageQuery)
 
 # A function's response may have 6 MB, with the body as an escaped string inside
 # (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). No entity is so large
@@ -36,20 +35,20 @@ class Pagination:
     def __init__(self, signer: CursorSigner) -> None:
         self._signer = signer
 
-    def read(self, request: Request, shape: type[QueryT], entity: type[Entity]) -> QueryT:
-        """Return the query parameters of a list of `entity`, the cursor's signature checked.
+    def read(self, request: Request, shape: type[QueryT], item: type[Struct]) -> QueryT:
+        """Return the query parameters of a list of `item`, the cursor's signature checked.
 
         Raises InvalidParameter, InvalidCursor.
         """
         query = convert_parameters(_parameters(request), shape)
         if query.cursor is None:
             return query
-        own_id = get_type_hints(entity, include_extras=True)[entity.__struct_fields__[0]]
-        prefix = extra(own_id, "prefix")
+        own_id = get_type_hints(item, include_extras=True)[item.__struct_fields__[0]]
+        prefix = extra(own_id, "prefix") or ""
         position = self._signer.verify(resource_path(request), query, query.cursor, prefix)
         return msgspec.structs.replace(query, cursor=position)
 
-    def respond(self, page: Page[Any], request: Request, query: ListQuery) -> Response:
+    def respond(self, page: Page[Any], request: Request, query: PageQuery) -> Response:
         """Return the response for a page, with as many items as fit into it."""
         items, position = page.items, page.position
         encoded = msgspec.json.encode(items)

@@ -125,7 +125,7 @@ def test_responses_have_links(document: Document) -> None:
     assert set(created) == taking(document, {"user_id"})
     assert set(created) >= {"createOrder", "deleteUser", "getUser", "patchUser", "updateUser"}
     assert set(ordered) == taking(document, {"user_id", "order_id"})
-    assert set(ordered) == {"getOrderDetails", "patchOrder"}
+    assert set(ordered) == {"getOrderDetails", "listOrderHistory", "patchOrder"}
 
 
 def taking(document: Document, names: set[str]) -> set[str]:

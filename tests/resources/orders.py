@@ -50,6 +50,8 @@ CASE = ResourceCase(
         Permission("HEAD", COLLECTION, None, 200, 200, 200, 404),
         Permission("GET", ORDER, None, 200, 200, 200, 404),
         Permission("HEAD", ORDER, None, 200, 200, 200, 404),
+        Permission("GET", f"{ORDER}/history", None, 200, 403, 403, 403),
+        Permission("HEAD", f"{ORDER}/history", None, 200, 403, 403, 403),
         Permission("PATCH", ORDER, PATCH, 200, 200, 200, 404),
         Permission("PATCH", ORDER, PATCH, 200, 200, 200, 404, (PAID, SHIPPED)),
         Permission("PATCH", ORDER, {"status": "cancelled"}, 200, 200, 200, 404),

@@ -355,6 +355,67 @@ def test_cursors_are_bound_to_their_list(api: Served, case: ResourceCase) -> Non
     assert as_admin(api, "GET", f"{path}?limit=9&cursor={cursor}").status == 200
 
 
+@each
+def test_every_resource_has_a_history(api: Served, case: ResourceCase) -> None:
+    """Each accepted change is in the history of its entity, paged as lists are."""
+    ids = ids_of_parents(api, case)
+    item = created(api, case, ids)
+    expected: list[tuple[str, list[str]]] = [("created", [])]
+    for (method, template), body in [*case.bodies(7).items()] * 3:
+        if template == case.item:
+            assert as_admin(api, method, item, body, If_Match='"99"').status == 412
+            assert as_admin(api, method, item, STRANGERS).status == 422
+            assert as_admin(api, method, item, body).status == 200
+            expected.append(("changed", sorted(body)))
+    if ("DELETE", case.item) in ROUTES and as_admin(api, "DELETE", item).status == 204:
+        expected.append(("deleted", []))
+    path = f"{item}/history"
+    whole = as_admin(api, "GET", f"{path}?limit=100&order=asc").body["history"]
+    assert [entry["version"] for entry in whole] == [*range(1, len(expected) + 1)]
+    # A replacement also sets what it leaves out.
+    assert [entry["action"] for entry in whole] == [action for action, _ in expected]
+    for entry, (_, fields) in zip(whole, expected, strict=True):
+        assert set(fields) <= set(entry["fields"]) <= case.resource.fields.keys()
+    assert {entry["by"] for entry in whole} == {"boss"}
+
+    for order, ordered in (("asc", whole), ("desc", whole[::-1])):
+        seen = []
+        target = f"{path}?limit=1&order={order}"
+        while target:
+            reply = as_admin(api, "GET", target)
+            assert (reply.status, len(reply.body["history"])) == (200, 1)
+            seen += reply.body["history"]
+            cursor = reply.body["next_cursor"]
+            link = reply.headers.get("Link", "")
+            assert (cursor is None) is (link == "")
+            target = f"{path}{link[1:].partition('>')[0]}" if cursor else ""
+        assert seen == ordered
+
+
+@each
+def test_cursors_of_a_history_are_its_own(api: Served, case: ResourceCase) -> None:
+    """A cursor is 400 for another entity's history, another order, and when it was altered."""
+    ids = ids_of_parents(api, case)
+    items = [created(api, case, ids) for _ in range(2)]
+    for item in items:
+        as_admin(api, "PATCH", item, {})
+    cursor = as_admin(api, "GET", f"{items[0]}/history?limit=1").body["next_cursor"]
+    altered = f"{cursor[:-1]}{'A' if cursor[-1] != 'A' else 'B'}"
+    refused = [
+        f"{items[1]}/history?cursor={cursor}",
+        f"{items[0]}/history?cursor={cursor}&order=asc",
+        f"{items[0]}/history?cursor={altered}",
+        f"{case.collection.format(**ids)}?cursor={cursor}",
+    ]
+
+    for target in refused:
+        assert problem(as_admin(api, "GET", target)) == (400, "/problems/invalid-cursor"), target
+    assert as_admin(api, "GET", f"{items[0]}/history?cursor={cursor}&limit=5").status == 200
+    for parameter in ("limit=0", "limit=101", "order=up"):
+        reply = as_admin(api, "GET", f"{items[0]}/history?{parameter}")
+        assert problem(reply) == (400, "/problems/invalid-parameter")
+
+
 @pytest.mark.parametrize(
     "odd",
     ["x", "{}", "{}" + "g" * 32, "{}" + "0" * 33, "{}" + "0" * 3000, "%00" * 500, "%00", "%FF"],

@@ -45,6 +45,8 @@ CASE = ResourceCase(
         Permission("DELETE", USER, None, 204, 403, 403, 403),
         Permission("GET", USER, None, 200, 200, 200, 404),
         Permission("HEAD", USER, None, 200, 200, 200, 404),
+        Permission("GET", f"{USER}/history", None, 200, 403, 403, 403),
+        Permission("HEAD", f"{USER}/history", None, 200, 403, 403, 403),
         Permission("PUT", USER, BOB, 200, 200, 200, 404),
         Permission("PATCH", USER, {"name": "Bob"}, 200, 200, 200, 404),
         Permission("PUT", USER, {**BOB, "status": "active"}, 200, 403, 403, 404),

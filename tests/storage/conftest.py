@@ -112,7 +112,8 @@ class DynamoDBLocalClient:
         try:
             return self._client.call(operation, parameters)
         except ServiceError as error:
-            if error.code == "ConditionalCheckFailedException":
+            is_refused = error.code == "ConditionalCheckFailedException"
+            if is_refused and "ReturnValuesOnConditionCheckFailure" in parameters:
                 place = {name: parameters[name] for name in ("TableName", "Key")}
                 found = self._client.call("GetItem", {**place, "ConsistentRead": True})
                 error.members = {**error.members, "Item": found.get("Item")}

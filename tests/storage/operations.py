@@ -3,22 +3,49 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.orders import ORDERS, Order
+from chalicelib.domain.resource import Change
 from chalicelib.domain.storage import Query, Storage
 from chalicelib.domain.users import USERS, User
+from chalicelib.storage.dynamodb.history_items import CHUNK_ENTRIES
+from tests.support import factories
 from tests.support.factories import (
     NOW,
     a_record,
     a_user,
+    an_act,
     an_order,
-    order_change,
     patch,
-    step,
-    user_change,
     whole,
 )
 from tests.support.resource_case import ResourceCase, resource_cases
+
+# As in production, what is done is kept.
+CREATED, DELETED = an_act("created"), an_act("deleted")
+PAGE = Query(limit=20)
+
+
+def kept(change: Change) -> Change:
+    """Return the change, with what storage keeps of it."""
+    return replace(change, act=an_act("changed", *change.values))
+
+
+def user_change(**members: Any) -> Change:
+    """Return a change to a user that is kept."""
+    return kept(factories.user_change(**members))
+
+
+def order_change(**members: Any) -> Change:
+    """Return a change to an order that is kept."""
+    return kept(factories.order_change(**members))
+
+
+def step(status: str, *leaves: str, **members: Any) -> Change:
+    """Return a change of an order's status that is kept."""
+    return kept(factories.step(status, *leaves, **members))
 
 
 class State(NamedTuple):
@@ -33,28 +60,32 @@ class State(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """An operation of storage, and what prepares the state for it."""
+    """An operation of storage, and what prepares the state for it.
+
+    After so many requests as `essential` it has been carried out, whatever becomes of the others.
+    """
 
     name: str
     run: Callable[[Storage, State], Any]
     prepare: Callable[[Storage, State], Any] = lambda _storage, _state: None
+    essential: int | None = None
 
 
 def set_up(storage: Storage) -> State:
     """Store a user with a key, 19 other users, and 20 orders of the first; the last one is open."""
     user, record = a_user(), a_record()
-    storage.create(USERS, user, record, NOW)
+    storage.create(USERS, user, record, NOW, CREATED)
     for place in range(19):
         other = a_user()
-        storage.create(USERS, other, None, NOW)
+        storage.create(USERS, other, None, NOW, CREATED)
         if place % 2:
             storage.change(USERS, (other.user_id,), user_change(status="suspended"))
     for _ in range(19):
         order = an_order(user)
-        storage.create(ORDERS, order, None, NOW)
+        storage.create(ORDERS, order, None, NOW, CREATED)
         storage.change(ORDERS, (user.user_id, order.order_id), step("cancelled", "pending"))
     order = an_order(user)
-    storage.create(ORDERS, order, None, NOW)
+    storage.create(ORDERS, order, None, NOW, CREATED)
     return State(user, order, record, a_user(), an_order(user), a_record())
 
 
@@ -69,22 +100,43 @@ def _fill(storage: Storage, state: State) -> None:
     storage.change(USERS, (state.user.user_id,), change)
 
 
+def _change_often(storage: Storage, state: State) -> None:
+    """Change the user as often as the next change has to move entries of its history."""
+    for number in range(CHUNK_ENTRIES - 1):
+        storage.change(USERS, (state.user.user_id,), user_change(name=f"N{number}"))
+
+
+def _change_and_delete(storage: Storage, state: State) -> None:
+    for number in range(CHUNK_ENTRIES + 2):
+        storage.change(USERS, (state.user.user_id,), user_change(name=f"N{number}"))
+    _cancel(storage, state)
+    storage.delete(USERS, (state.user.user_id,), None, NOW, DELETED)
+
+
 OPERATIONS = [
     Operation("get a user", lambda s, it: s.get(USERS, (it.user.user_id,))),
     Operation("get an order", lambda s, it: s.get(ORDERS, (it.user.user_id, it.order.order_id))),
-    Operation("create a user", lambda s, it: s.create(USERS, it.new_user, None, NOW)),
+    Operation("create a user", lambda s, it: s.create(USERS, it.new_user, None, NOW, CREATED)),
     Operation(
-        "create a user, with a key", lambda s, it: s.create(USERS, it.new_user, it.new_record, NOW)
+        "create a user, with a key",
+        lambda s, it: s.create(USERS, it.new_user, it.new_record, NOW, CREATED),
     ),
     Operation(
-        "create a user, key sent again", lambda s, it: s.create(USERS, it.new_user, it.record, NOW)
+        "create a user, key sent again",
+        lambda s, it: s.create(USERS, it.new_user, it.record, NOW, CREATED),
     ),
     Operation(
         "create a user, e-mail taken",
-        lambda s, it: s.create(USERS, a_user(email=it.user.email), None, NOW),
+        lambda s, it: s.create(USERS, a_user(email=it.user.email), None, NOW, CREATED),
     ),
     Operation(
         "change a user", lambda s, it: s.change(USERS, (it.user.user_id,), user_change(name="Bea"))
+    ),
+    Operation(
+        "change a user, every sixth time",
+        lambda s, it: s.change(USERS, (it.user.user_id,), user_change(name="Bea")),
+        _change_often,
+        essential=1,
     ),
     Operation(
         "change a user at an expected version",
@@ -118,11 +170,13 @@ OPERATIONS = [
         lambda s, it: s.change(USERS, (it.user.user_id,), user_change(email="new@example.com")),
     ),
     Operation(
-        "delete a user", lambda s, it: s.delete(USERS, (it.user.user_id,), None, NOW), _cancel
+        "delete a user",
+        lambda s, it: s.delete(USERS, (it.user.user_id,), None, NOW, DELETED),
+        _cancel,
     ),
     Operation(
         "delete a user with open orders",
-        lambda s, it: s.delete(USERS, (it.user.user_id,), None, NOW),
+        lambda s, it: s.delete(USERS, (it.user.user_id,), None, NOW, DELETED),
     ),
     Operation("list 20 users", lambda s, _: s.list(USERS, (), Query(limit=20))),
     Operation(
@@ -133,14 +187,14 @@ OPERATIONS = [
         "find a user by e-mail",
         lambda s, it: s.list(USERS, (), Query(limit=1, filters={"email": it.user.email})),
     ),
-    Operation("create an order", lambda s, it: s.create(ORDERS, it.new_order, None, NOW)),
+    Operation("create an order", lambda s, it: s.create(ORDERS, it.new_order, None, NOW, CREATED)),
     Operation(
         "create an order, with a key",
-        lambda s, it: s.create(ORDERS, it.new_order, it.new_record, NOW),
+        lambda s, it: s.create(ORDERS, it.new_order, it.new_record, NOW, CREATED),
     ),
     Operation(
         "create an order, user not found",
-        lambda s, it: s.create(ORDERS, an_order(it.new_user), None, NOW),
+        lambda s, it: s.create(ORDERS, an_order(it.new_user), None, NOW, CREATED),
     ),
     Operation(
         "step an order",
@@ -167,7 +221,22 @@ OPERATIONS = [
     Operation(
         "list orders, none there",
         lambda s, it: s.list(ORDERS, (it.new_user.user_id,), Query(limit=20)),
-        lambda s, it: s.create(USERS, it.new_user, None, NOW),
+        lambda s, it: s.create(USERS, it.new_user, None, NOW, CREATED),
+    ),
+    Operation("read a user's history", lambda s, it: s.history(USERS, (it.user.user_id,), PAGE)),
+    Operation(
+        "read the history of a deleted user",
+        lambda s, it: s.history(USERS, (it.user.user_id,), PAGE),
+        _change_and_delete,
+    ),
+    Operation(
+        "read a history, oldest first",
+        lambda s, it: s.history(USERS, (it.user.user_id,), replace(PAGE, ascending=True)),
+        _change_often,
+    ),
+    Operation(
+        "read a history, user not found",
+        lambda s, it: s.history(USERS, (it.new_user.user_id,), PAGE),
     ),
     Operation("check", lambda s, _: s.check()),
 ]
@@ -181,7 +250,7 @@ def _of_child(case: ResourceCase) -> list[Operation]:
     def prepare(storage: Storage, state: State) -> None:
         entity = case.new(state.user.user_id)
         stored[state.user.user_id] = state.user.user_id, entity.id
-        storage.create(resource, entity, None, NOW)
+        storage.create(resource, entity, None, NOW, CREATED)
 
     def ids(state: State) -> tuple[str, str]:
         return stored[state.user.user_id]
@@ -189,17 +258,17 @@ def _of_child(case: ResourceCase) -> list[Operation]:
     return [
         Operation(
             f"{resource.name}: create",
-            lambda s, it: s.create(resource, case.new(it.user.user_id), None, NOW),
+            lambda s, it: s.create(resource, case.new(it.user.user_id), None, NOW, CREATED),
         ),
         Operation(f"{resource.name}: get", lambda s, it: s.get(resource, ids(it)), prepare),
         Operation(
             f"{resource.name}: change",
-            lambda s, it: s.change(resource, ids(it), case.change()),
+            lambda s, it: s.change(resource, ids(it), kept(case.change())),
             prepare,
         ),
         Operation(
             f"{resource.name}: delete",
-            lambda s, it: s.delete(resource, ids(it), None, NOW),
+            lambda s, it: s.delete(resource, ids(it), None, NOW, DELETED),
             prepare,
         ),
         Operation(

@@ -17,6 +17,7 @@ from hypothesis.stateful import (
 )
 
 from chalicelib.domain.errors import Problem
+from chalicelib.domain.history import Act, Action
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.metadata import MetadataChange
 from chalicelib.domain.orders import ORDERS, IllegalTransition, Order
@@ -26,7 +27,7 @@ from chalicelib.domain.storage import Query, Storage
 from chalicelib.domain.users import USERS, User
 from chalicelib.storage.memory import MemoryStorage
 from tests.storage.conftest import MakeStorage
-from tests.support.factories import NOW, a_record, a_user, an_order
+from tests.support.factories import NOW, a_record, a_user, an_act, an_order
 
 EMAILS = st.sampled_from(
     [f"{name}@example.com" for name in ("ann", "ANN", "bea", "c", "d", "e", "f", "g")]
@@ -71,6 +72,8 @@ class Machine(RuleBasedStateMachine):
         self._model = MemoryStorage(RESOURCES)
         self._now = NOW
         self._ids: list[tuple[str, str]] = []
+        self._is_kept = True
+        self._requests = 0
 
     def teardown(self) -> None:
         """Close the engine's connections."""
@@ -97,7 +100,8 @@ class Machine(RuleBasedStateMachine):
         """Create a user, with or without a record."""
         user = a_user(metadata=dict(list(metadata.items())[:50]), **some)
         record = self._record(key, seconds)
-        self.both(lambda storage: storage.create(USERS, user, record, self._now))
+        act = self._act("created")
+        self.both(lambda storage: storage.create(USERS, user, record, self._now, act))
         return user if self._model.get(USERS, (user.user_id,)) else multiple()
 
     @rule(
@@ -109,13 +113,19 @@ class Machine(RuleBasedStateMachine):
         self, user: User, change: dict[str, Any], versions: frozenset[int] | None
     ) -> None:
         """Change some fields of a user."""
-        made = Change(values=change, versions=versions, updated_at="2026-11-22T10:00:00.000Z")
+        made = Change(
+            values=change,
+            versions=versions,
+            updated_at="2026-11-22T10:00:00.000Z",
+            act=self._act("changed", *change),
+        )
         self.both(lambda storage: storage.change(USERS, (user.user_id,), made))
 
     @rule(user=users, versions=VERSIONS)
     def delete_user(self, user: User, versions: frozenset[int] | None) -> None:
         """Delete a user."""
-        self.both(lambda storage: storage.delete(USERS, (user.user_id,), versions, self._now))
+        act = self._act("deleted")
+        self.both(lambda storage: storage.delete(USERS, (user.user_id,), versions, self._now, act))
 
     @rule(target=orders, user=users, metadata=WHOLE, key=KEYS, seconds=SECONDS)
     def create_order(
@@ -124,7 +134,8 @@ class Machine(RuleBasedStateMachine):
         """Create an order, with or without a record."""
         order = an_order(user, metadata=dict(list(metadata.items())[:50]))
         record = self._record(key, seconds)
-        self.both(lambda storage: storage.create(ORDERS, order, record, self._now))
+        act = self._act("created")
+        self.both(lambda storage: storage.create(ORDERS, order, record, self._now, act))
         if self._model.get(ORDERS, (order.user_id, order.order_id)) is None:
             return multiple()
         self._ids.append((order.user_id, order.order_id))
@@ -149,6 +160,7 @@ class Machine(RuleBasedStateMachine):
             guard=Guard("status", LIFE[status], IllegalTransition),
             versions=versions,
             updated_at="2026-11-22T10:00:00.000Z",
+            act=self._act("changed", "status", *change),
         )
         self.both(lambda storage: storage.change(ORDERS, (order.user_id, order.order_id), made))
 
@@ -158,7 +170,10 @@ class Machine(RuleBasedStateMachine):
     ) -> None:
         """Change an order's metadata."""
         made = Change(
-            values={"metadata": metadata}, versions=versions, updated_at="2026-11-22T10:00:00.000Z"
+            values={"metadata": metadata},
+            versions=versions,
+            updated_at="2026-11-22T10:00:00.000Z",
+            act=self._act("changed", "metadata"),
         )
         self.both(lambda storage: storage.change(ORDERS, (order.user_id, order.order_id), made))
 
@@ -204,6 +219,35 @@ class Machine(RuleBasedStateMachine):
         query = Query(limit=limit, ascending=ascending, **ids, filters=filters)
         self.both(lambda storage: storage.list(ORDERS, (user.user_id,), query))
 
+    @rule(
+        user=users,
+        order=st.none() | orders,
+        limit=st.integers(1, 9),
+        ascending=st.booleans(),
+        after=st.none() | st.integers(0, 12),
+    )
+    def read_history(
+        self,
+        user: User,
+        order: Order | None,
+        limit: int,
+        ascending: bool,  # noqa: FBT001 - drawn by the rule
+        after: int | None,
+    ) -> None:
+        """Read a page of a user's history, or of an order's."""
+        position = None if after is None else f"{after:032x}"
+        query = Query(limit=limit, ascending=ascending, after=position)
+        if order is None:
+            self.both(lambda storage: storage.history(USERS, (user.user_id,), query))
+        else:
+            ids = (order.user_id, order.order_id)
+            self.both(lambda storage: storage.history(ORDERS, ids, query))
+
+    @rule()
+    def turn_history_on_or_off(self) -> None:
+        """Keep what is done from now on, or stop."""
+        self._is_kept = not self._is_kept
+
     @rule(user=consumes(users))
     def forget(self, user: User) -> None:
         """Read a user for the last time."""
@@ -211,9 +255,15 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def same_orders(self) -> None:
-        """Read the latest order from both."""
-        for user_id, order_id in self._ids[-1:]:
-            self.both(lambda storage, a=user_id, b=order_id: storage.get(ORDERS, (a, b)))
+        """Read the latest order and its whole history from both."""
+        for ids in self._ids[-1:]:
+            self.both(lambda storage, ids=ids: storage.get(ORDERS, ids))
+            self.both(lambda storage, ids=ids: storage.history(ORDERS, ids, Query(limit=100)))
+
+    def _act(self, action: Action, *fields: str) -> Act | None:
+        self._requests += 1
+        request_id = f"request {self._requests}"
+        return an_act(action, *fields, request_id=request_id) if self._is_kept else None
 
     def _record(self, key: str | None, seconds: int) -> IdempotencyRecord | None:
         """Let `seconds` pass, and return a record that lives for two more."""

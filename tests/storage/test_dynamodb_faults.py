@@ -7,18 +7,20 @@ from typing import Any
 
 import boto3
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.aws.errors import NoResponse, ServiceError
 from chalicelib.aws.http_messages import Request, Response
 from chalicelib.domain.errors import Problem, Unavailable
 from chalicelib.domain.orders import ORDERS, OrderNotFound
 from chalicelib.domain.registry import RESOURCES
-from chalicelib.domain.storage import Storage
-from chalicelib.domain.users import USERS
+from chalicelib.domain.storage import Query, Storage
+from chalicelib.domain.users import USERS, User
 from chalicelib.storage.dynamodb.engine import DynamoDBStorage
-from tests.storage.operations import OPERATIONS, Operation, set_up
+from chalicelib.storage.dynamodb.history_items import CHUNK_ENTRIES
+from tests.storage.operations import OPERATIONS, Operation, kept, set_up
 from tests.storage.wire import FAULTS, FakeClock, Fault, Wire, error, send
-from tests.support.factories import NOW, a_user, an_order, patch, step, user_change
+from tests.support.factories import NOW, a_user, an_act, an_order, patch, step, user_change
 
 FOREVER = 10_000
 AFTER = {name for name in FAULTS if name.endswith(" after")}
@@ -32,11 +34,24 @@ class Table:
         self._client = boto3.client("dynamodb")
 
     def read(self) -> dict[tuple[str, str], Any]:
-        """Return all items by key, without their write tokens, which are random."""
-        return {
-            key: {name: value for name, value in item.items() if name != "marks"}
-            for key, item in self.raw().items()
-        }
+        """Return all items by key, without their write tokens, which are random.
+
+        An entity's history is one value, wherever its entries lie; an entry that was kept twice
+        for one version is in it twice, unless it is the same.
+        """
+        found: dict[tuple[str, str], Any] = {}
+        histories: dict[tuple[str, str], set[str]] = {}
+        for (partition, sort), item in self.raw().items():
+            owner = partition, sort
+            if partition.startswith("HISTORY#"):
+                owner = partition.removeprefix("HISTORY#"), sort.rpartition("#")[0]
+            else:
+                kept_elsewhere = {"marks", "history", "latest_entry"}
+                found[owner] = {name: item[name] for name in item.keys() - kept_elsewhere}
+            histories.setdefault(owner, set()).update(entries_in(item))
+        for owner, entries in histories.items():
+            found[f"history of {owner[0]}", owner[1]] = sorted(entries)
+        return found
 
     def raw(self) -> dict[tuple[str, str], Any]:
         """Return all items by key."""
@@ -60,6 +75,18 @@ class Table:
         self._client.close()
 
 
+def entries_in(item: Any) -> list[str]:
+    """Return the entries of a history that lie in an item, each as one text."""
+    elements = [
+        str(element)
+        for name in ("entries", "history", "latest_entry")
+        for element in item.get(name, {"L": []})["L"]
+    ]
+    return [
+        f"{version} {text}" for version, text in zip(elements[::2], elements[1::2], strict=True)
+    ]
+
+
 def outcome_of(operation: Callable[[], Any]) -> Any:
     """Return the result of `operation`, or the type of its problem."""
     try:
@@ -69,7 +96,12 @@ def outcome_of(operation: Callable[[], Any]) -> Any:
 
 
 # One operation of each kind of request always runs; the others are slow tests.
-ALWAYS = {"create a user, with a key", "change a user", "get a user"}
+ALWAYS = {
+    "create a user, with a key",
+    "change a user",
+    "change a user, every sixth time",
+    "get a user",
+}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +116,10 @@ ALWAYS = {"create a user, with a key", "change a user", "get a user"}
     ],
 )
 def test_every_operation_survives_every_fault(emulator: str, operation: Operation) -> None:
-    """A temporary fault goes unnoticed; a lasting one is Unavailable, with all done or nothing."""
+    """A temporary fault goes unnoticed; a lasting one is Unavailable, with all done or nothing.
+
+    Once the essential requests are done, a lasting one goes unnoticed too.
+    """
     wire, hours, table = Wire(), FakeClock(), Table(emulator)
     storage = DynamoDBStorage(emulator, RESOURCES, client=wire, clock=hours.clock)
     state = set_up(storage)
@@ -106,10 +141,13 @@ def test_every_operation_survives_every_fault(emulator: str, operation: Operatio
             wire.reset(fault, range(place, FOREVER))
             outcome = outcome_of(lambda: operation.run(storage, state))
             done = table.read()
-            assert (name, outcome) == (name, Unavailable)
-            assert done in (nothing_done, all_done)
-            if name not in AFTER:
-                assert done == nothing_done
+            if operation.essential is not None and place >= operation.essential:
+                assert (name, outcome, done) == (name, expected, all_done)
+            else:
+                assert (name, outcome) == (name, Unavailable)
+                assert done in (nothing_done, all_done)
+                if name not in AFTER:
+                    assert done == nothing_done
             wire.reset()
     storage.close()
     table.close()
@@ -256,3 +294,151 @@ def test_an_order_deleted_during_a_retry_is_not_found(emulator: str) -> None:
     with pytest.raises(OrderNotFound):
         storage.change(ORDERS, (user.user_id, "ord_1"), step("cancelled", "pending"))
     storage.close()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("place", [1, 2], ids=["chunk", "removal"])
+def test_an_interrupted_move_is_done_by_a_later_change(
+    emulator: str, fault: str, place: int
+) -> None:
+    """Wherever the move of entries stops, nothing is lost or doubled, and the next change moves.
+
+    The change that could not move them has succeeded, without a pause.
+    """
+    wire, hours, table = Wire(), FakeClock(), Table(emulator)
+    storage = DynamoDBStorage(emulator, RESOURCES, client=wire, clock=hours.clock)
+    user = a_user()
+    ids = (user.user_id,)
+    storage.create(USERS, user, None, NOW, an_act("created"))
+    versions = [1]
+    for _ in range(CHUNK_ENTRIES - 1):
+        storage.change(USERS, ids, kept(user_change(name="Bea")))
+    for number in range(3):
+        wire.reset(FAULTS[fault], range(place, FOREVER))
+        changed = storage.change(USERS, ids, kept(user_change(name=f"N{number}")))
+        assert number > 0 or len(wire.requests) == place + 1
+        wire.reset()
+        versions = [*range(1, changed.version + 1)]
+        for limit in (1, 4, 100):
+            assert history_of(storage, user, limit, ascending=True) == versions
+            assert history_of(storage, user, limit, ascending=False) == versions[::-1]
+
+    storage.change(USERS, ids, kept(user_change(name="Last")))
+
+    item = table.raw()[f"USER#{user.user_id}", "USER"]
+    assert len(entries_in(item)) <= CHUNK_ENTRIES
+    assert history_of(storage, user, 4, ascending=True) == [*versions, versions[-1] + 1]
+    assert hours.pauses == []
+    storage.close()
+    table.close()
+
+
+@pytest.mark.parametrize("place", [1, 2], ids=["chunk", "removal"])
+def test_a_deletion_during_a_move_keeps_all_entries(emulator: str, place: int) -> None:
+    """A deletion between the requests of a move leaves the whole history, its own entry last."""
+    wire = Wire()
+    storage = DynamoDBStorage(emulator, RESOURCES, client=wire)
+    other = DynamoDBStorage(emulator, RESOURCES)
+    user = a_user()
+    storage.create(USERS, user, None, NOW, an_act("created"))
+    for _ in range(CHUNK_ENTRIES - 1):
+        storage.change(USERS, (user.user_id,), kept(user_change(name="Bea")))
+
+    def delete_before(request: Request) -> Response:
+        other.delete(USERS, (user.user_id,), None, NOW, an_act("deleted"))
+        return send(request)
+
+    wire.reset(delete_before, (place,))
+    changed = storage.change(USERS, (user.user_id,), kept(user_change(name="Last")))
+    wire.reset()
+
+    versions = [*range(1, changed.version + 2)]
+    assert history_of(storage, user, 4, ascending=True) == versions
+    assert history_of(storage, user, 4, ascending=False) == versions[::-1]
+    assert storage.history(USERS, (user.user_id,), Query(limit=1)).items[0].action == "deleted"
+    storage.close()
+    other.close()
+
+
+def history_of(storage: Storage, user: User, limit: int, *, ascending: bool) -> list[int]:
+    """Return the versions in the history of a user, page by page."""
+    found: list[int] = []
+    query = Query(limit=limit, ascending=ascending)
+    while True:
+        page = storage.history(USERS, (user.user_id,), query)
+        found += [entry.version for entry in page.items]
+        assert len(found) == len(set(found))
+        if page.position is None:
+            return found
+        query = Query(limit=limit, ascending=ascending, after=page.position)
+
+
+def test_a_history_is_read_whole_while_entries_move(emulator: str) -> None:
+    """Entries that leave the item between the two reads of a history are read once each."""
+    wire = Wire()
+    storage = DynamoDBStorage(emulator, RESOURCES, client=wire)
+    other = DynamoDBStorage(emulator, RESOURCES)
+    user = a_user()
+    storage.create(USERS, user, None, NOW, an_act("created"))
+    for _ in range(2 * CHUNK_ENTRIES - 1):
+        storage.change(USERS, (user.user_id,), kept(user_change(name="Bea")))
+
+    def change_before(request: Request) -> Response:
+        other.change(USERS, (user.user_id,), kept(user_change(name="Meanwhile")))
+        return send(request)
+
+    versions = [*range(1, 2 * CHUNK_ENTRIES + 1)]
+    for ascending in (True, False):
+        wire.reset(change_before, (1,))
+        query = Query(limit=100, ascending=ascending)
+        read = [entry.version for entry in storage.history(USERS, (user.user_id,), query).items]
+        ordered = read if ascending else read[::-1]
+        assert ordered[: len(versions)] == versions
+        assert ordered == [*range(1, len(ordered) + 1)]
+        versions.append(len(versions) + 1)
+    storage.close()
+    other.close()
+
+
+@pytest.mark.parametrize("versions", [None, frozenset({1})])
+def test_a_lost_response_leaves_one_entry(emulator: str, versions: frozenset[int] | None) -> None:
+    """A change whose response was lost, and that others followed, has one entry."""
+    wire, hours = Wire(), FakeClock()
+    storage = DynamoDBStorage(emulator, RESOURCES, client=wire, clock=hours.clock)
+    other = DynamoDBStorage(emulator, RESOURCES)
+    user = a_user()
+    storage.create(USERS, user, None, NOW, an_act("created"))
+
+    def meanwhile() -> None:
+        other.change(USERS, (user.user_id,), kept(user_change(name="Another's")))
+
+    wire.reset(intervene(meanwhile), (0,))
+    mine = replace(
+        user_change(name="Mine", versions=versions), act=an_act("changed", request_id="mine")
+    )
+    storage.change(USERS, (user.user_id,), mine)
+    wire.reset()
+
+    page = storage.history(USERS, (user.user_id,), Query(limit=9, ascending=True))
+    assert [entry.version for entry in page.items] == [1, 2, 3]
+    assert [entry.request_id for entry in page.items].count("mine") == 1
+    assert page.items[1].request_id == "mine"
+    storage.close()
+    other.close()
+
+
+def test_changes_that_are_transactions_move_entries_too(emulator: str) -> None:
+    """An item that only transactions change, which return no item, keeps few entries as well."""
+    storage, table = DynamoDBStorage(emulator, RESOURCES), Table(emulator)
+    user = a_user()
+    storage.create(USERS, user, None, NOW, an_act("created"))
+    number = 3 * CHUNK_ENTRIES
+    for place in range(number):
+        change = kept(user_change(email=f"ann{place}@example.com"))
+        storage.change(USERS, (user.user_id,), change)
+        item = table.raw()[f"USER#{user.user_id}", "USER"]
+        assert len(entries_in(item)) <= CHUNK_ENTRIES + 1
+
+    assert history_of(storage, user, 4, ascending=True) == [*range(1, number + 2)]
+    storage.close()
+    table.close()

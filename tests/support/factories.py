@@ -5,6 +5,7 @@ import secrets
 from typing import Any
 
 from chalicelib.domain import ids
+from chalicelib.domain.history import Act, Action
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.metadata import MetadataChange
 from chalicelib.domain.orders import ORDERS, IllegalTransition, Order, OrderLine
@@ -73,6 +74,17 @@ def a_record(**members: Any) -> IdempotencyRecord:
         "expires_at": NOW + 86_400,
     }
     return IdempotencyRecord(**defaults | members)
+
+
+def an_act(action: Action, *fields: str, **members: Any) -> Act:
+    """Return what a user does to itself at LATER, in a request with an id as the gateway has it."""
+    defaults: dict[str, Any] = {
+        "at": LATER,
+        "by": "usr_019a9d3c5b7e7f3a8c1d2e3f4a5b6c7d",
+        "by_role": "user",
+        "request_id": "7a1ad4c5-7a4e-4f5e-a4b1-6a8f7f1f2a52",
+    }
+    return Act(action=action, fields=fields, **defaults | members)
 
 
 def user_change(**members: Any) -> Change:

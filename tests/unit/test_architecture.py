@@ -34,6 +34,7 @@ GENERAL = {
     "caller",
     "errors",
     "fields",
+    "history",
     "idempotency",
     "ids",
     "metadata",

@@ -49,12 +49,13 @@ def users(clock: Clock) -> UserService:
         MemoryStorage(RESOURCES),
         clock,
         lambda prefix, _: f"{prefix}{next(numbers):032x}",
+        history=True,
     )
 
 
 def test_a_service_uses_its_clock_and_ids(users: UserService) -> None:
     """A user is created with the clock's time and a generated id."""
-    created = users.create(ANN, None)
+    created = users.create(ADMIN, ANN, None)
     user = users.get("usr_" + "0" * 31 + "1")
     assert created.entity.user_id == user.user_id
     assert user.created_at == user.updated_at == "2026-11-21T00:00:00.000Z"
@@ -62,7 +63,7 @@ def test_a_service_uses_its_clock_and_ids(users: UserService) -> None:
 
 def test_a_change_has_a_date(users: UserService, clock: Clock) -> None:
     """A change updates updated_at and keeps created_at."""
-    users.create(ANN, None)
+    users.create(ADMIN, ANN, None)
     clock.now += 1
     user = users.patch(ADMIN, "usr_" + "0" * 31 + "1", UserPatch(name="B"), None)
     assert (user.created_at[-5:], user.updated_at[-5:]) == (".000Z", ".001Z")
@@ -70,13 +71,13 @@ def test_a_change_has_a_date(users: UserService, clock: Clock) -> None:
 
 def test_a_response_is_kept_for_a_day(users: UserService, clock: Clock) -> None:
     """A key replays for 24 hours, and then works for a new request."""
-    first = users.create(ANN, KEY)
+    first = users.create(ADMIN, ANN, KEY)
     clock.now += LIFETIME * 1000 - 1
-    assert users.create(ANN, KEY).entity == first.entity
+    assert users.create(ADMIN, ANN, KEY).entity == first.entity
     with pytest.raises(KeyReused):
-        users.create(NewUser("Bob", "bob@example.com"), KEY)
+        users.create(ADMIN, NewUser("Bob", "bob@example.com"), KEY)
     clock.now += 1
-    assert not users.create(NewUser("Bob", "bob@example.com"), KEY).replayed
+    assert not users.create(ADMIN, NewUser("Bob", "bob@example.com"), KEY).replayed
 
 
 def test_a_cursor_needs_its_secret() -> None:
@@ -91,7 +92,7 @@ def test_a_cursor_needs_its_secret() -> None:
 
 def test_a_user_sets_no_status(users: UserService) -> None:
     """Only administrators set a user's status, even to its current value."""
-    users.create(ANN, None)
+    users.create(ADMIN, ANN, None)
     user_id = "usr_" + "0" * 31 + "1"
     with pytest.raises(Forbidden):
         users.patch(Caller(user_id, is_admin=False), user_id, UserPatch(status="active"), None)
@@ -100,9 +101,10 @@ def test_a_user_sets_no_status(users: UserService) -> None:
 def test_an_illegal_transition_lists_the_legal_ones(clock: Clock) -> None:
     """The error of a transition says which ones are legal."""
     storage = MemoryStorage(RESOURCES)
-    UserService(storage, clock, lambda prefix, _: prefix + "1").create(ANN, None)
-    orders = OrderService(storage, clock, lambda prefix, _: prefix + "1")
-    orders.create("usr_1", NewOrder("EUR", [OrderLine("tea", 1, 1)]), None)
+    users = UserService(storage, clock, lambda prefix, _: prefix + "1", history=False)
+    users.create(ADMIN, ANN, None)
+    orders = OrderService(storage, clock, lambda prefix, _: prefix + "1", history=False)
+    orders.create(ADMIN, "usr_1", NewOrder("EUR", [OrderLine("tea", 1, 1)]), None)
     with pytest.raises(IllegalTransition, match="it can become 'paid' or 'cancelled'"):
         orders.patch(ADMIN, "usr_1", "ord_1", OrderPatch(status="pending"), None)
     orders.patch(ADMIN, "usr_1", "ord_1", OrderPatch(status="cancelled"), None)

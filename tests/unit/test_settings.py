@@ -35,6 +35,11 @@ def test_missing_settings_are_named(name: str) -> None:
         ("USER_SHARDS", "0"),
         ("USER_SHARDS", "many"),
         ("AUTH_JWKS_URL", "http://issuer.example/keys"),
+        ("HISTORY", "no"),
+        ("HISTORY", "On"),
+        ("LOG_FORMAT", "xml"),
+        ("LOG_SUBJECTS", "yes"),
+        ("METRICS", "true"),
     ],
 )
 def test_invalid_settings_are_named(name: str, value: str) -> None:
@@ -47,6 +52,13 @@ def test_a_short_secret_is_refused() -> None:
     """A secret of fewer than 32 bytes signs no cursor."""
     with pytest.raises(SettingsError, match="CURSOR_SECRET must have at least 32 bytes"):
         _ = Settings({"CURSOR_SECRET": "short"}).cursor_secret
+
+
+def test_the_history_is_on_unless_it_is_turned_off() -> None:
+    """It is kept who did what, unless HISTORY says off."""
+    assert Settings({}).history
+    assert [Settings({"HISTORY": text}).history for text in ("", "on")] == [True, True]
+    assert not Settings({"HISTORY": "off"}).history
 
 
 def test_origins_are_separated_by_white_space() -> None:

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.domain.errors import Problem
+from chalicelib.domain.history import Act
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.resource import EntityT, Resource
+from chalicelib.storage.dynamodb.history_items import LATEST_ENTRY, latest
 from chalicelib.storage.dynamodb.items import Item, Layout, latest_child_attribute, record_item
 from chalicelib.storage.dynamodb.updates import Update, counter_update
 
@@ -25,14 +27,21 @@ class Creation:
         self._now = {"N": str(now)}
 
     def writes(
-        self, resource: Resource[EntityT], entity: EntityT, record: IdempotencyRecord | None
+        self,
+        resource: Resource[EntityT],
+        entity: EntityT,
+        record: IdempotencyRecord | None,
+        act: Act | None,
     ) -> list[Write]:
         """Return the writes: the record, the parent, the entity, and the values that it claims."""
         items = self._layout.of(resource)
         writes = [] if record is None else [self._put_record(record, entity.id)]
         if update := self._parent_update(resource, entity):
             writes.append({"Update": update.request()})
-        writes.append(put_new(self._table, items.new(entity, self._shards, record)))
+        item = items.new(entity, self._shards, record)
+        if act is not None:
+            item[LATEST_ENTRY] = latest(act, entity.version)
+        writes.append(put_new(self._table, item))
         writes += [
             put_new(self._table, items.claim(unique, unique.key(entity), entity.id))
             for unique in resource.unique

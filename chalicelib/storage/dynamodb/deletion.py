@@ -1,9 +1,14 @@
-"""Deletion of an entity: its claims, the records of creations, and its children, all at once."""
+"""Deletion of an entity: its claims, the records of creations, and its children, all at once.
+
+What was done to it and to them goes into chunks, which stay (see `history_items`).
+"""
 
 from collections.abc import Iterable
 from typing import Any
 
+from chalicelib.domain.history import Act
 from chalicelib.domain.resource import Resource
+from chalicelib.storage.dynamodb.history_items import chunk, inline, latest
 from chalicelib.storage.dynamodb.items import (
     Item,
     Layout,
@@ -26,12 +31,15 @@ class Deletion:
     `now` is in seconds since the Unix epoch.
     """
 
-    def __init__(self, table: str, layout: Layout, items: ResourceItems[Any], now: int) -> None:
+    def __init__(
+        self, table: str, layout: Layout, items: ResourceItems[Any], now: int, act: Act | None
+    ) -> None:
         self._table = table
         self._items = items
         self._layout = layout
         self._children = layout.children(items.resource)
         self._now = {"N": str(now)}
+        self._act = act
         self._foreign_records: list[dict[str, Any]] = []
 
     def check_children(self, item: Item) -> None:
@@ -50,6 +58,7 @@ class Deletion:
             for unique in resource.unique
         ]
         writes += self._tombstone(item, self._items.id(item))
+        writes += self._chunk(item)
         if update := self._parent_update(item):
             writes.append({"Update": update.request()})
         for child in self._children:
@@ -57,6 +66,7 @@ class Deletion:
                 for one in self._read_children(operation, child, item):
                     writes.append(self._delete({"PK": one["PK"], "SK": one["SK"]}))
                     writes += self._tombstone(one, child.id(one))
+                    writes += self._chunk(one)
         return writes
 
     def skip(self, failed: Iterable[Write]) -> None:
@@ -111,6 +121,17 @@ class Deletion:
             "ExpressionAttributeValues": {":now": self._now, ":owner": {"S": owner_id}},
         }
         return [{"Update": tombstone}]
+
+    def _chunk(self, item: Item) -> list[Write]:
+        """Return what keeps the history in an item of an entity, with its deletion as the last."""
+        elements = inline(item)
+        if self._act is not None:
+            elements += latest(self._act, int(item["version"]["N"]) + 1)["L"]
+        if not elements:
+            return []
+        # A chunk that begins with the same version was written before a change could remove its
+        # entries from the item; this one has all of them.
+        return [{"Put": {"TableName": self._table, "Item": chunk(item, elements)}}]
 
     def _delete(self, key: dict[str, Any]) -> Write:
         return {"Delete": {"TableName": self._table, "Key": key}}

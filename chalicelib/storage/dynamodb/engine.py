@@ -12,6 +12,7 @@ from typing import Any
 
 from chalicelib.aws.retries import Clock
 from chalicelib.domain.errors import Problem
+from chalicelib.domain.history import Act, HistoryEntry
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.resource import (
     Change,
@@ -25,6 +26,7 @@ from chalicelib.domain.resource import (
 from chalicelib.domain.storage import Page, Query
 from chalicelib.storage.dynamodb.creation import Creation, put_new, taken
 from chalicelib.storage.dynamodb.deletion import Deletion
+from chalicelib.storage.dynamodb.history import History
 from chalicelib.storage.dynamodb.items import (
     Item,
     Key,
@@ -70,6 +72,7 @@ class DynamoDBStorage:
         self._layout = Layout(resources)
         self._shards = shards
         self._lists = Lists(table, self._layout, shards)
+        self._history = History(table)
         self._budget = budget
         self._clock = clock
         self._make_client = client
@@ -82,10 +85,11 @@ class DynamoDBStorage:
         entity: EntityT,
         record: IdempotencyRecord | None,
         now: int,
+        act: Act | None = None,
     ) -> IdempotencyRecord | None:
         """See Storage."""
         creation = Creation(self._table, self._layout, self._shards, now)
-        writes = creation.writes(resource, entity, record)
+        writes = creation.writes(resource, entity, record, act)
         try:
             self._operation().transact(writes)
         except ConditionFailed as failed:
@@ -109,7 +113,7 @@ class DynamoDBStorage:
             item = self._get(operation, key)
         else:
             try:
-                return items.entity(self._update(operation, blind))
+                return items.entity(self._update(operation, blind, change.act))
             except ConditionFailed as failed:
                 item = failed.items[0]
         has_conflict = False
@@ -120,13 +124,14 @@ class DynamoDBStorage:
             new = change.apply_to(old)
             if has_conflict:
                 operation.wait()
-            update = exact_update(self._table, items, old, new, token)
+            update = exact_update(self._table, items, item, new, act=change.act, token=token)
             others = self._writes_with_change(items, old, new)
             try:
                 if others:
                     operation.transact([{"Update": update.request()}, *others])
+                    self._move_history(item, change.act)
                 else:
-                    self._update(operation, update)
+                    self._update(operation, update, change.act)
             except ConditionFailed as failed:
                 if 0 not in failed.items:
                     rejected = [others[place - 1] for place in sorted(failed.items)]
@@ -137,12 +142,17 @@ class DynamoDBStorage:
         raise resource.not_found
 
     def delete(
-        self, resource: Resource[EntityT], ids: Ids, versions: ExpectedVersions, now: int
+        self,
+        resource: Resource[EntityT],
+        ids: Ids,
+        versions: ExpectedVersions,
+        now: int,
+        act: Act | None = None,
     ) -> None:
         """See Storage."""
         items = self._layout.of(resource)
         operation, key = self._operation(), items.key(ids)
-        deletion = Deletion(self._table, self._layout, items, now)
+        deletion = Deletion(self._table, self._layout, items, now, act)
         item = self._get(operation, key)
         has_conflict = False
         while item is not None:
@@ -178,6 +188,14 @@ class DynamoDBStorage:
                 return Page([found] if found and matches(query, resource, found) else [], None)
         return self._lists.all(operation, items, query)
 
+    def history(self, resource: Resource[EntityT], ids: Ids, query: Query) -> Page[HistoryEntry]:
+        """See Storage."""
+        key = self._layout.of(resource).key(ids)
+        page = self._history.read(self._operation(), key, query)
+        if page is None:
+            raise resource.not_found
+        return page
+
     def prepare(self) -> None:
         """See Storage."""
         self._operation()
@@ -193,23 +211,30 @@ class DynamoDBStorage:
         if client is not None:
             client.close()
 
-    def _operation(self) -> Operation:
+    def _operation(self, budget: float | None = None) -> Operation:
         client = self._client
         if client is None:
             with self._lock:
                 if self._client is None:
                     self._client = self._make_client(self._budget)
                 client = self._client
-        return Operation(client, self._budget, self._clock)
+        return Operation(client, self._budget if budget is None else budget, self._clock)
 
     def _get(self, operation: Operation, key: Key) -> Item | None:
         request = {"TableName": self._table, "Key": key, "ConsistentRead": True}
         return operation.send("GetItem", request).get("Item")
 
-    def _update(self, operation: Operation, update: Update) -> Item:
+    def _update(self, operation: Operation, update: Update, act: Act | None) -> Item:
         request = {**update.request(), "ReturnValues": "ALL_NEW"}
         item: Item = operation.send("UpdateItem", request)["Attributes"]
+        self._move_history(item, act)
         return item
+
+    def _move_history(self, item: Item, act: Act | None) -> None:
+        """Move entries out of an item that was changed, which may be as it was before."""
+        if act is not None:
+            # Without time for retries: the caller waits, and the next change can do it as well.
+            self._history.move(self._operation(budget=0), item)
 
     def _writes_with_change(
         self, items: ResourceItems[EntityT], old: EntityT, new: EntityT

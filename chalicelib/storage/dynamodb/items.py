@@ -1,11 +1,14 @@
 """How entities lie in the DynamoDB table: the one place that knows keys and attributes.
 
+Those of the history are in `history_items`.
+
 | item | PK | SK | index GSI1: PK, SK |
 |---|---|---|---|
 | user | ``USER#<id>`` | ``USER`` | ``USERS#<shard>``, ``<id>`` |
 | order | ``USER#<id>`` | ``ORDER#<order id>`` | |
 | claim of an e-mail address | ``EMAIL#<case-folded>`` | ``EMAIL`` | |
 | idempotency record | ``IDEMPOTENCY#<key>`` | ``IDEMPOTENCY`` | |
+| chunk of a history | ``HISTORY#<PK of the entity>`` | ``<SK of the entity>#<version>`` | |
 
 The names come from the resource: a child lies in its parent's partition, and a unique field has an
 item of its own, which claims the value. Items are in DynamoDB's wire format, such as
@@ -176,7 +179,7 @@ class Layout:
 def _check(resources: Resources) -> None:
     names = [_type(resource) for resource in resources]
     claims = [unique.field.upper() for resource in resources for unique in resource.unique]
-    taken = [*names, *claims, "IDEMPOTENCY"]
+    taken = [*names, *claims, "IDEMPOTENCY", "HISTORY"]
     if len(set(taken)) < len(taken):
         raise ValueError(f"Items of different kinds would have the same keys: {sorted(taken)}.")
     for resource in resources:
@@ -185,8 +188,8 @@ def _check(resources: Resources) -> None:
             for child in children(resources, resource)
             if child.counter and child.on_parent_deletion == "delete"
         ]
-        # Each entity that is deleted may have a record.
-        writes = 2 + len(resource.unique) + 2 * sum(maxima)
+        # Each entity that is deleted may have a record, and leaves its history.
+        writes = 3 + len(resource.unique) + 3 * sum(maxima)
         if writes > _MAX_TRANSACTION_WRITES:
             raise ValueError(
                 f"{resource.name}: deleting one may take {writes} writes, and a transaction has at"

@@ -9,11 +9,14 @@ from typing import Any
 from msgspec import UNSET
 
 from chalicelib.domain.fields import MAX_PAIRS, MAX_SAFE_INTEGER
+from chalicelib.domain.history import Act
 from chalicelib.domain.metadata import MetadataChange
 from chalicelib.domain.resource import Change, EntityT, ExpectedVersions, Guard, Resource
+from chalicelib.storage.dynamodb.history_items import HISTORY, LATEST_ENTRY, latest, stored
 from chalicelib.storage.dynamodb.items import (
     REMEMBERED_WRITES,
     WRITE_TOKENS,
+    Item,
     Key,
     Layout,
     ResourceItems,
@@ -79,6 +82,22 @@ class Update:
         self._sets.append(f"{WRITE_TOKENS}[0] = :token")
         self.where(f"NOT contains({WRITE_TOKENS}, :token)", token={"S": token})
 
+    def record(self, entry: Mapping[str, Any]) -> None:
+        """Make `entry` the latest one, with the version that the update makes; keep the one before.
+
+        Only an item with a latest entry is updated.
+        """
+        self._names |= {f"#{name}": name for name in (HISTORY, LATEST_ENTRY, "version")}
+        # Each right side means the item before the update.
+        self._sets += [
+            f"#{HISTORY} = list_append(if_not_exists(#{HISTORY}, :none), #{LATEST_ENTRY})",
+            f"#{LATEST_ENTRY}[0] = #version + :one",
+            f"#{LATEST_ENTRY}[1] = :entry",
+        ]
+        self.where(
+            f"attribute_exists(#{LATEST_ENTRY})", none={"L": []}, one={"N": "1"}, entry=entry
+        )
+
     def where(self, condition: str, **values: Mapping[str, Any]) -> None:
         """Add a condition; ``#name`` in it stands for each attribute that is also set."""
         self._conditions.append(condition)
@@ -131,7 +150,8 @@ def blind_update(
     """Return the update that carries out `change` without knowing the item, if there is one.
 
     Its conditions hold only where the change is legal, but it may be refused where it is legal:
-    a patch that adds as many pairs as still fit counts each of them as new.
+    a patch that adds as many pairs as still fit counts each of them as new, and an item without
+    a latest entry needs its version written out.
     """
     if not _keeps_count(items.resource, change):
         return None
@@ -153,14 +173,23 @@ def blind_update(
         return None
     update.set("updated_at", {"S": change.updated_at})
     update.increment("version", 1)
+    if change.act is not None:
+        update.record(stored(change.act))
     update.apply_once(token)
     return update
 
 
-def exact_update(
-    table: str, items: ResourceItems[EntityT], old: EntityT, new: EntityT, token: str
+def exact_update(  # noqa: PLR0913 - before and after, and what goes with it
+    table: str,
+    items: ResourceItems[EntityT],
+    item: Item,
+    new: EntityT,
+    *,
+    act: Act | None,
+    token: str,
 ) -> Update:
-    """Return the update of the item from `old` to `new`, on condition that it is still `old`."""
+    """Return the update of `item` to `new`, on condition that it still has the same version."""
+    old = items.entity(item)
     update = Update(table, items.key(items.resource.ids(old)))
     before = items.attributes(old)
     after = items.attributes(new)
@@ -169,6 +198,10 @@ def exact_update(
     for name, value in after.items():
         if before.get(name) != value:
             update.set(name, value)
+    if act is not None and LATEST_ENTRY in item:
+        update.record(stored(act))
+    elif act is not None:
+        update.set(LATEST_ENTRY, latest(act, new.version))
     update.where("#version = :seen", seen={"N": str(old.version)})
     update.apply_once(token)
     return update

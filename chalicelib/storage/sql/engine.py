@@ -8,7 +8,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.history import Act, HistoryEntry
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.resource import (
     Change,
@@ -32,7 +33,7 @@ from chalicelib.domain.resource import (
 )
 from chalicelib.domain.storage import Page, Query
 from chalicelib.storage.sql.connections import open_engine
-from chalicelib.storage.sql.pages import page_select
+from chalicelib.storage.sql.pages import history_select, page_select
 from chalicelib.storage.sql.schema import ResourceTable, Schema
 from chalicelib.telemetry.activity import current
 
@@ -66,6 +67,7 @@ class SQLStorage:
         entity: EntityT,
         record: IdempotencyRecord | None,
         now: int,
+        act: Act | None = None,
     ) -> IdempotencyRecord | None:
         """See Storage."""
         table = self._schema.of(resource)
@@ -76,6 +78,7 @@ class SQLStorage:
                 return earlier
             self._check_parent(connection, resource, entity)
             connection.execute(insert(table.table).values(table.values(entity)))
+            self._keep(connection, resource, act, [(resource.ids(entity), entity.version)])
             return None
 
         return self._write_unique(resource, create)
@@ -96,6 +99,7 @@ class SQLStorage:
             connection.execute(
                 update(table.table).where(table.is_at(ids)).values(table.values(entity))
             )
+            self._keep(connection, resource, change.act, [(ids, entity.version)])
             return entity
 
         return self._write_unique(resource, change_row)
@@ -106,6 +110,7 @@ class SQLStorage:
         ids: Ids,
         versions: ExpectedVersions,
         now: int,  # noqa: ARG002 - tombstones of expired records do no harm here
+        act: Act | None = None,
     ) -> None:
         """See Storage."""
         below = children(self._schema.resources, resource)
@@ -119,7 +124,8 @@ class SQLStorage:
                         raise child.counter.blocks_deletion
             deleted = [child for child in below if child.on_parent_deletion == "delete"]
             for one in (*deleted, resource):
-                self._delete(connection, self._schema.of(one), ids)
+                deleted_ids = self._delete(connection, self._schema.of(one), ids)
+                self._keep(connection, one, act, deleted_ids)
 
         self._write(delete_rows)
 
@@ -142,6 +148,23 @@ class SQLStorage:
         entities = self._read(read)
         items = entities[: query.limit]
         return Page(items, items[-1].id if len(entities) > query.limit else None)
+
+    def history(self, resource: Resource[EntityT], ids: Ids, query: Query) -> Page[HistoryEntry]:
+        """See Storage."""
+        table, history = self._schema.of(resource), self._schema.history
+        listed = history_select(history, ids, query)
+
+        def read(connection: Connection) -> list[HistoryEntry]:
+            entries = [history.entry(row) for row in connection.execute(listed)]
+            if not entries and query.after is None:
+                known = select(exists().where(table.is_at(ids)))
+                if not connection.execute(known).scalar_one():
+                    raise resource.not_found
+            return entries
+
+        entries = self._read(read)
+        items = entries[: query.limit]
+        return Page(items, items[-1].id if len(entries) > query.limit else None)
 
     def prepare(self) -> None:
         """See Storage."""
@@ -220,13 +243,32 @@ class SQLStorage:
         row = connection.execute(select(*columns).where(records.c.key == record.key)).one()
         return IdempotencyRecord(*row)
 
-    def _delete(self, connection: Connection, table: ResourceTable[Any], ids: Ids) -> None:
-        """Delete all rows at `ids` and below, and leave tombstones of their creations' records."""
+    def _keep(
+        self,
+        connection: Connection,
+        resource: Resource[Any],
+        act: Act | None,
+        owners: Sequence[tuple[Ids, int]],
+    ) -> None:
+        """Keep what was done to entities, each with its path and the version that was made."""
+        history = self._schema.history
+        if act is not None and owners:
+            rows = [history.values(resource, ids, act.entry(version)) for ids, version in owners]
+            connection.execute(insert(history.table), rows)
+
+    def _delete(
+        self, connection: Connection, table: ResourceTable[Any], ids: Ids
+    ) -> Sequence[tuple[Ids, int]]:
+        """Delete all rows at `ids` and below, and leave tombstones of their creations' records.
+
+        Return the path of each entity and the version after its last one.
+        """
         records = self._schema.records
         owners = select(table.id).where(table.is_at(ids))
         tombstone = {"digest": "", "body": "", "owner_id": None}
         connection.execute(update(records).where(records.c.owner_id.in_(owners)).values(tombstone))
-        connection.execute(delete(table.table).where(table.is_at(ids)))
+        deleted = delete(table.table).where(table.is_at(ids)).returning(*table.path, table.version)
+        return [(tuple(path), last + 1) for *path, last in connection.execute(deleted)]
 
     def _engine(self) -> Engine:
         with self._opening:

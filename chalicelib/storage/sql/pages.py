@@ -4,9 +4,10 @@ from typing import Any
 
 from sqlalchemy import Select, select, tuple_
 
-from chalicelib.domain.resource import Resource
+from chalicelib.domain.history import version_at
+from chalicelib.domain.resource import Ids, Resource
 from chalicelib.domain.storage import Query
-from chalicelib.storage.sql.schema import ResourceTable
+from chalicelib.storage.sql.schema import HistoryTable, ResourceTable
 
 
 def page_select(table: ResourceTable[Any], resource: Resource[Any], query: Query) -> Select[Any]:
@@ -33,3 +34,14 @@ def page_select(table: ResourceTable[Any], resource: Resource[Any], query: Query
         listed = listed.where(table.table.c[field] <= query.filters[field])
     ordered = order if query.ascending else [column.desc() for column in order]
     return listed.order_by(*ordered).limit(query.limit + 1)
+
+
+def history_select(history: HistoryTable, ids: Ids, query: Query) -> Select[Any]:
+    """Return the selection of a page of an entity's history, and of one row more."""
+    listed = select(*history.columns).where(history.is_of(ids))
+    version = history.version
+    if query.after is not None:
+        last = version_at(query.after)
+        listed = listed.where(version > last if query.ascending else version < last)
+    ordered = version if query.ascending else version.desc()
+    return listed.order_by(ordered).limit(query.limit + 1)

@@ -1,8 +1,9 @@
 """The tables of the SQL engine, the same on SQLite and PostgreSQL.
 
-Each resource has one table, whose columns follow from the fields of its entity. Children have no
-foreign key to their parent: those that are kept outlive it. Ids sort by creation time, so the
-primary keys serve the lists as well.
+Each resource has one table, whose columns follow from the fields of its entity. What was done to
+the entities of all of them is in one table more. Children have no foreign key to their parent, and
+entries of the history none to their entity: those that are kept outlive it. Ids sort by creation
+time, so the primary keys serve the lists as well.
 """
 
 from typing import Any, Generic
@@ -24,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from chalicelib.domain.annotations import bare_type, metas
+from chalicelib.domain.history import HistoryEntry
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.resource import EntityT, Ids, Kind, Resource, Resources
 
@@ -66,12 +68,13 @@ class ResourceTable(Generic[EntityT]):
         )
         self.columns = [self.table.c[field] for field in resource.fields]
         self.id = self.table.c[resource.id_field]
-        self._path = [self.table.c[field] for field in path]
+        self.path = [self.table.c[field] for field in path]
+        self.version = self.table.c.version
 
     def is_at(self, ids: Ids) -> ColumnElement[bool]:
         """Return the condition that a row is at the path `ids`, or below it."""
-        condition: ColumnElement[bool] = self._path[0] == ids[0]
-        for column, value in zip(self._path[1:], ids[1:], strict=False):
+        condition: ColumnElement[bool] = self.path[0] == ids[0]
+        for column, value in zip(self.path[1:], ids[1:], strict=False):
             condition &= column == value
         return condition
 
@@ -106,8 +109,51 @@ class ResourceTable(Generic[EntityT]):
         return values
 
 
+class HistoryTable:
+    """The table of what was done to the entities of all resources, and its rows."""
+
+    def __init__(self, metadata: MetaData) -> None:
+        self.table = Table(
+            "history",
+            metadata,
+            Column("owner_id", _ID, primary_key=True),
+            Column("version", Integer, primary_key=True, autoincrement=False),
+            Column("resource", Text, nullable=False),
+            # The other id in the owner's path, so that no other path leads to the entries.
+            Column("parent_id", _ID),
+            Column("action", Text, nullable=False),
+            Column("fields", Text, nullable=False),
+            Column("at", Text, nullable=False),
+            Column("by", Text, nullable=False),
+            Column("by_role", Text, nullable=False),
+            Column("request_id", Text, nullable=False),
+        )
+        self.columns = [self.table.c[name] for name in HistoryEntry.__struct_fields__]
+        self.version = self.table.c.version
+
+    def is_of(self, ids: Ids) -> ColumnElement[bool]:
+        """Return the condition that an entry is of the entity at the path `ids`."""
+        owner = self.table.c.owner_id == ids[-1]
+        # Comparing with None becomes IS NULL.
+        return owner & (self.table.c.parent_id == _parent_id(ids))
+
+    def values(self, resource: Resource[Any], ids: Ids, entry: HistoryEntry) -> dict[str, Any]:
+        """Return the row of an entry."""
+        return msgspec.structs.asdict(entry) | {
+            "owner_id": ids[-1],
+            "resource": resource.name,
+            "parent_id": _parent_id(ids),
+            "fields": msgspec.json.encode(entry.fields).decode(),
+        }
+
+    def entry(self, row: Row[Any]) -> HistoryEntry:
+        """Return the entry in a row of `columns`."""
+        values = row._asdict()
+        return HistoryEntry(**values | {"fields": msgspec.json.decode(values["fields"])})
+
+
 class Schema:
-    """The tables of `resources`, and that of the idempotency records."""
+    """The tables of `resources`, of their history, and of the idempotency records."""
 
     def __init__(self, resources: Resources) -> None:
         self.metadata = MetaData()
@@ -115,6 +161,7 @@ class Schema:
         self._tables = {
             resource.name: ResourceTable(resource, self.metadata) for resource in resources
         }
+        self.history = HistoryTable(self.metadata)
         self.records = Table(
             "idempotency_keys",
             self.metadata,
@@ -130,6 +177,10 @@ class Schema:
     def of(self, resource: Resource[EntityT]) -> ResourceTable[EntityT]:
         """Return the table of a resource."""
         return self._tables[resource.name]
+
+
+def _parent_id(ids: Ids) -> str | None:
+    return ids[-2] if len(ids) > 1 else None
 
 
 def _key_column(field: str) -> str:

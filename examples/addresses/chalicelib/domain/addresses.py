@@ -4,10 +4,12 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
+from chalicelib.domain.caller import Caller
 from chalicelib.domain.errors import Conflict, NotFound
 from chalicelib.domain.fields import Line, id_field, rule
+from chalicelib.domain.history import HistoryEntry
 from chalicelib.domain.idempotency import Created, IdempotencyKey
-from chalicelib.domain.pagination import ListQuery
+from chalicelib.domain.pagination import ListQuery, PageQuery
 from chalicelib.domain.resource import Counter, Entity, ExpectedVersions, Input, Resource
 from chalicelib.domain.service import ResourceService
 from chalicelib.domain.storage import Page
@@ -93,27 +95,40 @@ class AddressService(ResourceService[Address]):
 
     resource = ADDRESSES
 
-    def create(self, user_id: str, new: NewAddress, key: IdempotencyKey | None) -> Created[Address]:
+    def create(
+        self, caller: Caller, user_id: str, new: NewAddress, key: IdempotencyKey | None
+    ) -> Created[Address]:
         """Create an address.
 
         Raises UserNotFound, TooManyAddresses, CreationUndone, KeyReused.
         """
-        return self._create(new, key, user_id=user_id)
+        return self._create(caller, new, key, user_id=user_id)
 
     def get(self, user_id: str, address_id: str) -> Address:
         """Return a user's address. Raises AddressNotFound."""
         return self._get(user_id, address_id)
 
     def patch(
-        self, user_id: str, address_id: str, body: AddressPatch, versions: ExpectedVersions
+        self,
+        caller: Caller,
+        user_id: str,
+        address_id: str,
+        body: AddressPatch,
+        versions: ExpectedVersions,
     ) -> Address:
         """Change the named members. Raises AddressNotFound, VersionMismatch."""
-        return self._patch((user_id, address_id), body, versions)
+        return self._patch(caller, (user_id, address_id), body, versions)
 
-    def delete(self, user_id: str, address_id: str, versions: ExpectedVersions) -> None:
+    def delete(
+        self, caller: Caller, user_id: str, address_id: str, versions: ExpectedVersions
+    ) -> None:
         """Delete an address. Raises AddressNotFound, VersionMismatch."""
-        self._delete((user_id, address_id), versions)
+        self._delete(caller, (user_id, address_id), versions)
 
     def list(self, user_id: str, query: ListQuery) -> Page[Address]:
         """Return a page of a user's addresses. Raises UserNotFound."""
         return self._list((user_id,), query)
+
+    def history(self, user_id: str, address_id: str, query: PageQuery) -> Page[HistoryEntry]:
+        """Return a page of what was done to an address. Raises AddressNotFound."""
+        return self._history((user_id, address_id), query)

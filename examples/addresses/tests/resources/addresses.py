@@ -45,6 +45,8 @@ CASE = ResourceCase(
         Permission("HEAD", COLLECTION, None, 200, 200, 200, 404),
         Permission("GET", ADDRESS, None, 200, 200, 200, 404),
         Permission("HEAD", ADDRESS, None, 200, 200, 200, 404),
+        Permission("GET", f"{ADDRESS}/history", None, 200, 403, 403, 403),
+        Permission("HEAD", f"{ADDRESS}/history", None, 200, 403, 403, 403),
         Permission("PATCH", ADDRESS, PATCH, 200, 200, 200, 404),
         Permission("DELETE", ADDRESS, None, 204, 204, 204, 404),
     ),
