@@ -154,8 +154,10 @@ def test_a_restored_table_is_complete(cloud: Cloud, shell: Shell, api: Deployed)
     assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"
 
 
-def test_an_erased_person_leaves_closed_orders(cloud: Cloud, shell: Shell, api: Deployed) -> None:
-    """After an erasure the user is gone, and only its closed orders are left in its partition."""
+def test_an_erased_person_leaves_orders_and_history(
+    cloud: Cloud, shell: Shell, api: Deployed
+) -> None:
+    """After an erasure the user is gone, and only its closed orders and its history are left."""
     user = api.user()
     order = api.order(user)
     api.call("PATCH", f"/users/{user}/orders/{order}", json={"status": "cancelled"})
@@ -163,6 +165,10 @@ def test_an_erased_person_leaves_closed_orders(cloud: Cloud, shell: Shell, api: 
     printed = shell.run(*section("Erase a person", api, user))
 
     assert_is_problem(api.call("GET", f"/users/{user}"), 404, "user-not-found")
-    assert re.findall('"S": "(ORDER#.*|USER)"', printed) == [f"ORDER#{order}"]
+    kept = re.findall('"S": "((?:USER|HISTORY|ORDER)[^"]*)"', printed)
+    assert set(kept) == {
+        *(f"USER#{user}", f"ORDER#{order}"),
+        *(f"HISTORY#USER#{user}", "USER#0000000000000001"),
+    }
     groups = cloud.client("logs").describe_log_groups(logGroupNamePrefix="/aws/apigateway/")
     assert [group["retentionInDays"] for group in groups["logGroups"]] == [1]
