@@ -16,6 +16,7 @@ from chalicelib.aws.errors import ServiceError
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.history import HistoryEntry, version_at
 from chalicelib.domain.storage import Page, Query
+from chalicelib.settings_error import SettingsError
 from chalicelib.storage.dynamodb.history_items import (
     CHUNK_ENTRIES,
     HISTORY,
@@ -53,9 +54,10 @@ class History:
                 operation.send("PutItem", self._new(chunk(key, elements)))
             with suppress(ConditionFailed):
                 operation.send("UpdateItem", self._removal(key, elements))
-        except (Unavailable, ServiceError) as error:
-            place = f"{key['PK']['S']} {key['SK']['S']}"
-            _log.warning("the history in %s stays there until the next change: %r", place, error)
+        except (Unavailable, ServiceError, SettingsError) as error:
+            # Without its id, which may be the caller's subject.
+            kind = key["SK"]["S"].partition("#")[0].lower()
+            _log.warning("The history of a %s stays until its next change: %r", kind, error)
 
     def read(self, operation: Operation, key: Key, query: Query) -> Page[HistoryEntry] | None:
         """Return a page of the history of the entity with this key, None if nothing is known of it.
