@@ -20,6 +20,9 @@ from chalicelib.settings_error import SettingsError
 
 Send = Callable[[Request], Response]
 
+PORTS = {"http": 80, "https": 443}
+"""The ports of URLs without one, by scheme."""
+
 _MAX_IDLE = 10
 
 
