@@ -309,9 +309,9 @@ def unrouted() -> Response:
 
 
 @app.lambda_function(name="userServiceLambda")
-def lambda_handler(event: Event, context: Any) -> ProxyResponse:  # noqa: ANN401, ARG001 - Lambda's context
+def lambda_handler(event: Event, context: Any) -> ProxyResponse:  # noqa: ANN401 - Lambda's context
     """Respond to legacy clients, by path alone."""
-    return respond_to_legacy(event)
+    return app.record(context, "userServiceLambda", lambda: respond_to_legacy(event))
 
 
 @app.lambda_function(name="createUserLambda")

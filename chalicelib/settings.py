@@ -1,4 +1,4 @@
-"""Configuration: the only place that reads the environment.
+"""Configuration: the only place that reads the variables of this application.
 
 On AWS, secrets are given by reference: `…_PARAMETER` names an AWS Systems Manager parameter
 (SecureString), which is read when the secret is first needed. Elsewhere, plain variables hold them.

@@ -8,7 +8,7 @@ from typing import Any
 
 # DynamoDB reports errors per operation, and throttled requests per table.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
-_OPERATIONS = ("GetItem", "Query", "TransactWriteItems", "UpdateItem")
+_OPERATIONS = ("GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem")
 
 Resources = dict[str, Any]
 

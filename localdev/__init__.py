@@ -14,6 +14,7 @@ from chalice.app import Chalice
 from chalice.config import Config
 from chalice.local import LocalDevServer
 
+from chalicelib.telemetry.json_logging import log_as_json
 from chalicelib.web.application import Api
 from deployment import bundle
 from deployment.checks import check
@@ -60,6 +61,8 @@ def prepare(app: Api) -> None:
             swagger_ui=environment.swagger_ui,
             prints_requests=environment.variables["LOG_FORMAT"] == "text",
         )
+        if not gateway.prints_requests:
+            log_as_json()
         try:
             server = make_server(gateway, config, host, port)
         except OSError as error:

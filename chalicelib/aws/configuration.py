@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from chalicelib.aws.connections import Server
+from chalicelib.aws.connections import PORTS, Server
 from chalicelib.aws.credentials import CredentialsSource, environment_credentials
 from chalicelib.aws.endpoints import check_region, endpoint_url, is_host
 from chalicelib.aws.proxies import proxy_of
 from chalicelib.aws.signing import Credentials
 from chalicelib.settings_error import SettingsError
 
-_PORTS = {"http": 80, "https": 443}
 _AMAZON_ROOTS = Path(__file__).with_name("amazon_roots.pem")
 # Only these authorities vouch for these hosts: https://www.amazontrust.com/repository/
 _AMAZON_HOSTS = (".amazonaws.com", ".api.aws")
@@ -44,7 +43,7 @@ class Configuration(NamedTuple):
     def host(self) -> str:
         """The value of the header Host: without the port if it is the scheme's."""
         host = self.server.host if ":" not in self.server.host else f"[{self.server.host}]"
-        is_default = self.server.port == _PORTS[self.url.scheme]
+        is_default = self.server.port == PORTS[self.url.scheme]
         return host if is_default else f"{host}:{self.server.port}"
 
 
@@ -143,7 +142,7 @@ def _configuration(
 ) -> Configuration:
     try:
         url = urlsplit(address)
-        default_port = _PORTS[url.scheme]
+        default_port = PORTS[url.scheme]
         port = url.port or default_port
     except (KeyError, ValueError):
         url, port = urlsplit(""), 0

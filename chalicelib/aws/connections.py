@@ -20,6 +20,9 @@ from chalicelib.settings_error import SettingsError
 
 Send = Callable[[Request], Response]
 
+PORTS = {"http": 80, "https": 443}
+"""The ports of URLs without one, by scheme."""
+
 _MAX_IDLE = 10
 
 
@@ -90,8 +93,7 @@ class Connections:
     def _open(self) -> "_Connection":
         host, port, _, _, proxy = self._server
         deadline = time.monotonic() + self._timeouts.connect
-        address = (host, port) if proxy is None else (proxy.host, proxy.port)
-        plain = socket.create_connection(address, self._timeouts.connect)
+        plain = _connect((host, port) if proxy is None else (proxy.host, proxy.port), deadline)
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -143,6 +145,24 @@ def tls_context(trusted: Path | None) -> ssl.SSLContext:
         raise SettingsError(
             f"AWS_CA_BUNDLE must name a PEM file with certificates: {trusted}: {error}."
         ) from error
+
+
+def _connect(address: tuple[str, int], deadline: float) -> socket.socket:
+    """Return a connection to the first of a name's addresses that accepts one in time."""
+    found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+    failure = OSError(f"{address[0]} has no address")
+    for tried, (family, kind, protocol, _, place) in enumerate(found):
+        plain = socket.socket(family, kind, protocol)
+        try:
+            # One that does not answer must leave time for the others.
+            plain.settimeout(_left(deadline) / (len(found) - tried))
+            plain.connect(place)
+        except OSError as error:
+            plain.close()
+            failure = error
+        else:
+            return plain
+    raise failure
 
 
 def _receive_until(deadline: float, connection: socket.socket) -> Receive:

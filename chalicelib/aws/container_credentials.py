@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from chalicelib.aws.connections import Connections, Server, Timeouts
+from chalicelib.aws.connections import PORTS, Connections, Server, Timeouts
 from chalicelib.aws.credentials import CredentialsSource, RefreshingCredentials, Temporary
 from chalicelib.aws.errors import NoResponse
 from chalicelib.aws.http_messages import ProtocolError, Request
@@ -27,7 +27,6 @@ _ECS = "http://169.254.170.2"
 # ECS, and EKS by IPv4 and IPv6. Other hosts must prove who they are, by TLS.
 _HOSTS = frozenset({"169.254.170.2", "169.254.170.23", "fd00:ec2::23", "localhost"})
 _TIMEOUTS = Timeouts(connect=1, response=2)
-_PORTS = {"http": 80, "https": 443}
 _OK = 200
 # Apart from what a slow or busy endpoint responds.
 _REFUSALS = frozenset(range(400, 500)) - {408, 429}
@@ -83,7 +82,7 @@ def container_credentials(environment: Mapping[str, str]) -> CredentialsSource |
 def _endpoint(address: str) -> tuple[SplitResult, Server]:
     try:
         url = urlsplit(address)
-        host, port = url.hostname or "", url.port or _PORTS[url.scheme]
+        host, port = url.hostname or "", url.port or PORTS[url.scheme]
     except (KeyError, ValueError):
         url, host, port = urlsplit(""), "", 0
     if host and (url.scheme == "https" or (url.scheme == "http" and _is_trusted(host))):

@@ -101,7 +101,9 @@ class RefreshingCredentials:
         current = self._fetch()
         expires_at = float("inf") if current.expires_at is None else current.expires_at
         self._current = current
-        self._refresh_at = expires_at - _EARLY
+        # Some expire so soon that otherwise each request would fetch others.
+        soon = min(self._clock() + _PAUSE, expires_at - _LATE)
+        self._refresh_at = max(expires_at - _EARLY, soon)
         return current
 
     @staticmethod

@@ -12,6 +12,8 @@ from chalicelib.aws.connections import Timeouts
 
 _FIRST_DELAY = 0.025
 _MAX_DELAY = 1.0
+# Copies of a process, as SnapStart makes them, would share another generator's state.
+_random = random.SystemRandom()
 
 
 class Clock(NamedTuple):
@@ -31,15 +33,20 @@ class Retries:
 
     def __init__(self, budget: float, clock: Clock) -> None:
         self._clock = clock
-        # An attempt that started later than this could end after the budget.
-        self._last_start = clock.now() + budget - sum(timeouts(budget))
+        self._attempt = sum(timeouts(budget))
+        self._end = clock.now() + budget
         self._count = 0
+
+    def has_time_for(self, attempts: int) -> bool:
+        """Return whether so many attempts, one after the other, would end in time."""
+        return self._clock.now() + attempts * self._attempt <= self._end
 
     def wait(self) -> bool:
         """Wait before the next attempt; return False instead when no time is left."""
         longest = min(_MAX_DELAY, _FIRST_DELAY * 2**self._count)
-        seconds = random.uniform(0, longest)  # noqa: S311 - jitter is not a secret
-        if self._clock.now() + seconds > self._last_start:
+        seconds = _random.uniform(0, longest)
+        # An attempt that started later could end after the budget.
+        if self._clock.now() + seconds > self._end - self._attempt:
             return False
         self._count += 1
         self._clock.sleep(seconds)

@@ -1,5 +1,7 @@
 """Who sends a request."""
 
+from typing import Literal
+
 from msgspec import Struct
 
 
@@ -17,8 +19,8 @@ class Caller(Struct, frozen=True):
     request_id: str = ""
 
     @property
-    def kind(self) -> str:
-        """What kind of caller it is: ``administrator``, ``user``, or ``iam`` (see IAM_CALLER)."""
+    def kind(self) -> Literal["administrator", "user", "iam"]:
+        """What kind of caller it is; ``iam`` is IAM_CALLER."""
         if self.subject == IAM_CALLER.subject:
             return "iam"
         return "administrator" if self.is_admin else "user"

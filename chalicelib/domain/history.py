@@ -24,8 +24,12 @@ Action = Annotated[
     Meta(title="HistoryAction", description="What was done.", examples=["changed"]),
 ]
 Role = Annotated[
-    Literal["administrator", "user"],
-    Meta(title="HistoryRole", description="In which role it was done.", examples=["administrator"]),
+    Literal["administrator", "user", "iam"],
+    Meta(
+        title="HistoryRole",
+        description="In which role it was done; `iam` is a function that was invoked directly.",
+        examples=["administrator"],
+    ),
 ]
 FieldNames = Annotated[
     list[str],
@@ -40,7 +44,7 @@ FieldNames = Annotated[
 Subject = Annotated[
     str,
     Meta(
-        description="Who did it: a token's subject, or `iam` for a function invoked directly.",
+        description="Who did it: a token's subject; `iam` in the role of that name.",
         examples=["usr_019a9d3c5b7e7f3a8c1d2e3f4a5b6c7d"],
     ),
 ]
@@ -90,8 +94,7 @@ class Act(Struct, frozen=True):
         """Return what `caller` does at the time `at` (RFC 3339)."""
         # Only the subject of a caller without a token begins with a space.
         by = caller.subject.removeprefix(" ")
-        role: Role = "administrator" if caller.is_admin else "user"
-        return cls(action, fields, at, by, role, caller.request_id)
+        return cls(action, fields, at, by, caller.kind, caller.request_id)
 
     def entry(self, version: int) -> HistoryEntry:
         """Return the entry for the version that the change makes."""

@@ -16,7 +16,13 @@ class JSONHandler(logging.Handler):
     """Writes each record as one line of JSON to stdout."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record."""
+        """Write one record; one that cannot be written fails no request."""
+        try:
+            self._write(record)
+        except Exception:  # noqa: BLE001 - as the standard library's handlers do
+            self.handleError(record)
+
+    def _write(self, record: logging.LogRecord) -> None:
         line = {
             "timestamp": timestamp(int(record.created * 1000)),
             "level": _LEVELS.get(record.levelname, record.levelname),

@@ -47,6 +47,7 @@ class Exchange(NamedTuple):
 def write_to_stdout(line: str) -> None:
     """Write a line where Lambda reads the log."""
     sys.stdout.write(line)
+    sys.stdout.flush()
 
 
 class RequestLog:
@@ -78,22 +79,23 @@ class RequestLog:
         duration = str((time.perf_counter_ns() - exchange.started) // 1000 / 1000)
         now = time.time_ns() // 1_000_000
         status = exchange.status
-        is_fault = status >= _FAULTS
+        # A token that cannot be checked is a 401 for the caller.
+        is_fault = status >= _FAULTS or activity.error is not None
         is_cold, self._is_cold = self._is_cold, False
-        name, place, dimensions = _names(exchange.method, exchange.route, self._function)
+        name, place, dimensions = _route_texts(exchange.method, exchange.route, self._function)
         detail = as_json(activity.detail)[1:-1] if activity.detail else ""
         line = (
             f'{{"timestamp":"{timestamp(now)}","level":"{"ERROR" if is_fault else "INFO"}"'
             f',"message":"{name} {status}{detail}",{place},"http.response.status_code":{status}'
             f',"duration_ms":{duration},"faas.coldstart":{"true" if is_cold else "false"}'
             f',"service.version":"{self._version}","caller.kind":"{activity.caller_kind}"'
-            f"{_exchange(exchange)}"
+            f"{_exchange_text(exchange)}"
         )
         if activity.subject is not None:
             line += self._caller(activity.subject)
         if activity.calls:
-            line += _storage(activity)
-        line += _outcome(activity)
+            line += _storage_text(activity)
+        line += _outcome_text(activity)
         if self._has_metrics:
             metrics = metrics_text(duration, now, activity, is_fault=is_fault, is_cold=is_cold)
             line += f",{dimensions},{metrics}"
@@ -107,8 +109,8 @@ class RequestLog:
 
 
 @lru_cache(maxsize=256)
-def _names(method: str, route: str, function: str) -> tuple[str, str, str]:
-    """Return parts of lines: the message's begin, the request's place, and the dimensions."""
+def _route_texts(method: str, route: str, function: str) -> tuple[str, str, str]:
+    """Return the beginning of messages, the fields of the route, and those of the dimensions."""
     method = method if method in _METHODS or not method else _OTHER
     name = printable(f"{method} {route}".strip(), _MAX_NAME)
     place = f'"http.route":{as_json(printable(route, _MAX_NAME))},"faas.name":{as_json(function)}'
@@ -121,7 +123,7 @@ def _names(method: str, route: str, function: str) -> tuple[str, str, str]:
     )
 
 
-def _exchange(exchange: Exchange) -> str:
+def _exchange_text(exchange: Exchange) -> str:
     text = ""
     if exchange.request_id:
         text = f',"request_id":{as_json(exchange.request_id)}'
@@ -136,7 +138,7 @@ def _exchange(exchange: Exchange) -> str:
     return text
 
 
-def _storage(activity: Activity) -> str:
+def _storage_text(activity: Activity) -> str:
     milliseconds = activity.nanoseconds // 1000 / 1000
     text = f',"storage.calls":{activity.calls},"storage.duration_ms":{milliseconds}'
     if activity.retries:
@@ -150,7 +152,7 @@ def _storage(activity: Activity) -> str:
     return text
 
 
-def _outcome(activity: Activity) -> str:
+def _outcome_text(activity: Activity) -> str:
     text = ""
     if activity.problem is not None:
         text = f',"error.type":"{activity.problem}"'

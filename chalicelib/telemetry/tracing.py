@@ -91,6 +91,6 @@ def root_of(header: str) -> str:
     return rest.partition(";")[0]
 
 
-def valid_traceparent(text: str | None) -> str:
+def valid_traceparent(text: object) -> str:
     """Return the traceparent that a client sent, "" unless it is valid."""
-    return text if text and _TRACEPARENT.fullmatch(text) else ""
+    return text if isinstance(text, str) and _TRACEPARENT.fullmatch(text) else ""

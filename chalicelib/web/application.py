@@ -17,7 +17,13 @@ import msgspec
 from chalice.app import Chalice, Request, Response
 
 from chalicelib.domain.caller import IAM_CALLER
-from chalicelib.domain.errors import MethodNotAllowed, NotFound, Problem, ServiceNotFound
+from chalicelib.domain.errors import (
+    BadRequest,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    ServiceNotFound,
+)
 from chalicelib.domain.idempotency import Created
 from chalicelib.domain.storage import Page
 from chalicelib.security.authorizer_context import caller_from_context, request_authorizer_for
@@ -93,10 +99,11 @@ class Api(Chalice):
         activity = Activity(trace_of(invocation))
         begin(activity)
         request_id = _identify(event, context)
+        received = event.get("body")
         response = self._respond(event, context, request_id)
         log = self._request_log()
         if log is not None:
-            request_context, headers = event["requestContext"], event.get("headers") or {}
+            request_context = event["requestContext"]
             # By position, since keywords cost a tenth of the line.
             exchange = Exchange(
                 str(request_context.get("httpMethod", "")),
@@ -105,14 +112,17 @@ class Api(Chalice):
                 started,
                 request_id,
                 root_of(invocation),
-                valid_traceparent(headers.get("traceparent")),
-                _size(event.get("body")),
+                activity.traceparent,
+                _size(received),
                 _size(response["body"]),
             )
             log.write(exchange, activity)
         return response
 
     def _respond(self, event: Event, context: Any, request_id: str) -> ProxyResponse:  # noqa: ANN401
+        problem = _invalid(event)
+        if problem is not None:
+            return self.refuse(problem, event)
         try:
             response = self._handle(event, context)
         except Exception as error:  # noqa: BLE001 - whatever happens, there is a response
@@ -139,8 +149,26 @@ class Api(Chalice):
         response: ProxyResponse = entry.view_function(**arguments).to_dict()
         return response
 
+    def record(
+        self,
+        context: Any,  # noqa: ANN401 - Lambda's context
+        name: str,
+        respond: Callable[[], ProxyResponse],
+    ) -> ProxyResponse:
+        """Return the response of a function that is no route, and write its line."""
+        started, invocation = time.perf_counter_ns(), xray_header()
+        activity = Activity(trace_of(invocation))
+        begin(activity)
+        response = respond()
+        log = self._request_log()
+        if log is not None:
+            request_id = getattr(context, "aws_request_id", "")
+            status, trace_id = response["statusCode"], root_of(invocation)
+            log.write(Exchange("", name, status, started, request_id, trace_id), activity)
+        return response
+
     def refuse(self, error: Exception, event: Event) -> ProxyResponse:
-        """Return the response to an event that ends in `error` before a handler is called."""
+        """Return the response to an event that ends in `error`, outside a view."""
         request_id = event["requestContext"]["requestId"]
         return self._finish(self._problem(error, request_id).to_dict(), event, request_id)
 
@@ -205,8 +233,9 @@ class Api(Chalice):
                 caller = caller_from_context(
                     request.context.get("authorizer"), request_id=request.context["requestId"]
                 )
+                activity = current()
+                activity.traceparent = valid_traceparent(request.headers.get("traceparent"))
                 if caller is not None:
-                    activity = current()
                     activity.subject = caller.subject
                     activity.caller_kind = caller.kind
                 given: dict[str, Any] = {
@@ -278,9 +307,25 @@ def _is_problem(response: ProxyResponse) -> bool:
     return response["headers"].get("Content-Type") == PROBLEM_JSON  # type: ignore[no-any-return]
 
 
-def _size(text: str | None) -> int:
+def _invalid(event: Event) -> Problem | None:
+    """Return why an event is not one of API Gateway's, and remove what makes it so.
+
+    Whoever may invoke the function directly can send anything.
+    """
+    headers, body = event.get("headers"), event.get("body")
+    has_headers = headers is None or isinstance(headers, dict)
+    has_body = body is None or isinstance(body, str)
+    if has_headers and has_body:
+        return None
+    event["headers"] = event["body"] = None
+    return BadRequest(
+        "Send the event as API Gateway does: 'headers' is an object, and 'body' a string."
+    )
+
+
+def _size(text: object) -> int:
     """Return the size of a body in bytes; one in Base64 is counted as it came."""
-    if not text:
+    if not isinstance(text, str):
         return 0
     return len(text) if text.isascii() else len(text.encode(errors="replace"))
 

@@ -13,7 +13,7 @@ locals {
       }
     },
     {
-      for operation in ["GetItem", "Query", "TransactWriteItems", "UpdateItem"] :
+      for operation in ["GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"] :
       "${var.name}-${operation}-errors" => {
         description = "DynamoDB fails to run ${operation}"
         namespace   = "AWS/DynamoDB"

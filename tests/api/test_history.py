@@ -97,14 +97,25 @@ def test_a_replayed_creation_has_one_entry(api: Served) -> None:
 
 
 def test_a_function_that_is_invoked_directly_acts_as_iam(api: Served) -> None:
-    """What a Lambda function does for a bare event was done by `iam`, an administrator."""
+    """What a Lambda function does for a bare event was done by `iam`, in the role `iam`."""
     body = json.dumps({"name": "Ann", "email": "ann@example.com"})
     created = api.module.create_user_lambda({"body": body}, None)
 
     (entry,) = history(api, f"/users/{json.loads(created['body'])['user_id']}")
 
-    assert (entry["by"], entry["by_role"]) == ("iam", "administrator")
+    assert (entry["by"], entry["by_role"]) == ("iam", "iam")
     assert entry["request_id"] == created["headers"]["x-request-id"]
+
+
+def test_a_token_cannot_look_like_iam(api: Served) -> None:
+    """A token whose subject is `iam` has the role of its roles."""
+    boss = bearer("iam", roles=["admin"])
+    body = {"name": "Ann", "email": "ann@example.com"}
+    user_id = api.call("POST", "/users", boss, body).body["user_id"]
+
+    (entry,) = history(api, f"/users/{user_id}")
+
+    assert (entry["by"], entry["by_role"]) == ("iam", "administrator")
 
 
 def test_no_value_is_in_a_history(api: Served) -> None:

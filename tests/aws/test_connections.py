@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -121,3 +122,29 @@ def test_a_certificate_for_another_host_is_refused() -> None:
             assert trusting.send(REQUEST).status == 200
         with pytest.raises(NoResponse, match="localhost"):
             Connections(Place("localhost", port, trusted=trusted), TIMEOUTS).send(REQUEST)
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A name with several addresses, some of them silent, is connected to within the time."""
+    with serving(lambda _: WHOLE) as server:
+        full = socket.create_server(("127.0.0.2", server.port), backlog=0)
+        # The queue of a listener that accepts nobody is soon full: then nobody is answered.
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.settimeout(0)
+            one.connect_ex(("127.0.0.2", server.port))
+        resolved = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, server.port))
+            for address in ("127.0.0.2", "127.0.0.2", "127.0.0.1")
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: resolved)
+        start = time.monotonic()
+        place = Place("several.test", server.port, tls=False)
+        # Both silent addresses together may take two of these three seconds.
+        with connected(place, Timeouts(3, 1)) as connections:
+            assert connections.send(REQUEST).status == 200
+        assert time.monotonic() - start < 5
+        for one in (*waiting, full):
+            one.close()

@@ -9,6 +9,7 @@ from tests.support.served import ENVIRONMENT, ROOT
 CODE = """
 import logging
 import app
+logging.getLogger("chalicelib.somewhere").warning("%d", "not a number")
 logging.getLogger("chalicelib.somewhere").info("too little to be told")
 logging.getLogger("chalicelib.somewhere").warning("two\\nlines of %s", "text\\x1b[31m\\ud800")
 try:
@@ -30,6 +31,8 @@ def test_records_are_lines_of_json() -> None:
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
+    # As with the standard library's handlers, the fault of a call is told on stderr.
+    assert "--- Logging error ---" in done.stderr
     warning, error = map(json.loads, done.stdout.splitlines())
     assert warning["level"] == "WARN"
     assert warning["message"] == "two\nlines of text\x1b[31m?"

@@ -115,6 +115,51 @@ def test_named_functions_write_the_same_line(api: Served, log: Log) -> None:
     assert (line["request_id"], line["http.response.status_code"]) == ("r-1", 200)
 
 
+def test_the_legacy_function_writes_a_line(api: Served, log: Log) -> None:
+    """The function that is no route has a line of its own, under its name."""
+    api.module.lambda_handler({"path": "/user/create"}, SimpleNamespace(aws_request_id="r-2"))
+    line = log.last()
+    assert (line["http.route"], line["request_id"]) == ("userServiceLambda", "r-2")
+    assert line["message"] == "userServiceLambda 200"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"body": {"name": "Ann", "email": "ann@example.com"}},
+        {"body": 5},
+        {"headers": ["traceparent"]},
+        {"headers": "text", "body": []},
+    ],
+    ids=str,
+)
+def test_an_event_of_another_shape_is_refused(event: dict[str, Any], api: Served, log: Log) -> None:
+    """Headers that are no object, or a body that is no string, are a 400 that has its line."""
+    response = api.module.create_user_lambda(event, None)
+    assert response["statusCode"] == 400
+    assert "'body' a string" in json.loads(response["body"])["detail"]
+    assert log.last()["error.type"] == "bad-request"
+
+
+def test_a_header_of_another_type_fails_no_request(api: Served, log: Log) -> None:
+    """A header that is no text has no effect, and what the request did is logged."""
+    body = json.dumps(USER)
+    event = {"headers": {"traceparent": 5, "origin": 5}, "body": body}
+    assert api.module.create_user_lambda(event, None)["statusCode"] == 201
+    assert "traceparent" not in log.last()
+
+
+def test_tokens_that_cannot_be_checked_are_a_fault(log: Log) -> None:
+    """A 401 because the provider's keys cannot be read is an error, and counted as a fault."""
+    keys = "http://127.0.0.1:9/keys"
+    with served(AUTH_SECRET="", AUTH_JWKS_URL=keys, AUTH_ISSUER="") as api:
+        assert api.call("GET", "/users", BOSS).status == 401
+    line = line_of(log, "authorizer")
+    assert (line["level"], line["http.response.status_code"]) == ("ERROR", 401)
+    assert "AUTH_ISSUER" in line["exception.message"]
+    assert metrics_of(line)[0][1]["Faults"] == 1
+
+
 def test_the_first_request_is_a_cold_start(api: Served, log: Log) -> None:
     """Only the first line of a process has a cold start."""
     for _ in range(3):

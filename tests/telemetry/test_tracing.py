@@ -90,8 +90,9 @@ def test_lines_name_the_trace(daemon: Daemon, log: Log) -> None:
 def test_a_clients_trace_context_is_handed_on(log: Log) -> None:
     """A valid traceparent (W3C Trace Context) is in the line as it came."""
     with served() as api:
-        api.call("GET", "/health", headers={"traceparent": TRACEPARENT})
-    assert log.last()["traceparent"] == TRACEPARENT
+        for name in ("traceparent", "Traceparent", "TRACEPARENT"):
+            api.call("GET", "/health", headers={name: TRACEPARENT})
+            assert log.last()["traceparent"] == TRACEPARENT
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "legacy": set(),
     "settings": {"parameter_store", "settings_error"},
     "telemetry": set(),
-    "storage": {"aws", "domain", "telemetry"},
+    "storage": {"aws", "domain", "settings_error", "telemetry"},
     "security": {"domain", "settings", "telemetry"},
     "web": {"domain", "security", "settings", "telemetry"},
     "service_info": set(),

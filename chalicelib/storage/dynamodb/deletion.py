@@ -64,17 +64,18 @@ class Deletion:
         for child in self._children:
             if child.resource.on_parent_deletion == "delete":
                 for one in self._read_children(operation, child, item):
-                    writes.append(self._delete({"PK": one["PK"], "SK": one["SK"]}))
+                    writes.append(self._delete_child(one))
                     writes += self._tombstone(one, child.id(one))
                     writes += self._chunk(one)
         return writes
 
     def skip(self, failed: Iterable[Write]) -> None:
-        """Leave out the writes that failed, from now on.
+        """Leave out the updates that failed, from now on.
 
-        These are records of keys that expired and were used again for another creation.
+        These are records of keys that expired and were used again for another creation. A child
+        whose deletion failed has changed, and is read again.
         """
-        self._foreign_records += [write["Update"]["Key"] for write in failed]
+        self._foreign_records += [write["Update"]["Key"] for write in failed if "Update" in write]
 
     def _own(self, item: Item) -> dict[str, Any]:
         seen = ["version"]
@@ -135,6 +136,16 @@ class Deletion:
 
     def _delete(self, key: dict[str, Any]) -> Write:
         return {"Delete": {"TableName": self._table, "Key": key}}
+
+    def _delete_child(self, item: Item) -> Write:
+        """Return the deletion of a child as it was read, whose history goes into a chunk."""
+        delete = self._delete({"PK": item["PK"], "SK": item["SK"]})
+        delete["Delete"] |= {
+            "ConditionExpression": "#version = :version",
+            "ExpressionAttributeNames": {"#version": "version"},
+            "ExpressionAttributeValues": {":version": item["version"]},
+        }
+        return delete
 
     def _read_children(
         self, operation: Operation, child: ResourceItems[Any], item: Item

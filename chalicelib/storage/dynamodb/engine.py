@@ -46,6 +46,8 @@ from chalicelib.storage.dynamodb.requests import (
 )
 from chalicelib.storage.dynamodb.updates import Update, blind_update, counter_update, exact_update
 
+_MOVE_REQUESTS = 2
+
 Write = dict[str, Any]
 Writes = list[Write]
 
@@ -129,7 +131,7 @@ class DynamoDBStorage:
             try:
                 if others:
                     operation.transact([{"Update": update.request()}, *others])
-                    self._move_history(item, change.act)
+                    self._move_history(operation, item, change.act)
                 else:
                     self._update(operation, update, change.act)
             except ConditionFailed as failed:
@@ -227,13 +229,13 @@ class DynamoDBStorage:
     def _update(self, operation: Operation, update: Update, act: Act | None) -> Item:
         request = {**update.request(), "ReturnValues": "ALL_NEW"}
         item: Item = operation.send("UpdateItem", request)["Attributes"]
-        self._move_history(item, act)
+        self._move_history(operation, item, act)
         return item
 
-    def _move_history(self, item: Item, act: Act | None) -> None:
+    def _move_history(self, operation: Operation, item: Item, act: Act | None) -> None:
         """Move entries out of an item that was changed, which may be as it was before."""
-        if act is not None:
-            # Without time for retries: the caller waits, and the next change can do it as well.
+        if act is not None and operation.has_time_for(_MOVE_REQUESTS):
+            # Without retries: the caller waits, and the next change can do it as well.
             self._history.move(self._operation(budget=0), item)
 
     def _writes_with_change(

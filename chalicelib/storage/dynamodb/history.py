@@ -16,6 +16,8 @@ from chalicelib.aws.errors import ServiceError
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.history import HistoryEntry, version_at
 from chalicelib.domain.storage import Page, Query
+from chalicelib.settings_error import SettingsError
+from chalicelib.storage.dynamodb.creation import put_new
 from chalicelib.storage.dynamodb.history_items import (
     CHUNK_ENTRIES,
     HISTORY,
@@ -50,12 +52,13 @@ class History:
             # If there is such a chunk, it has these entries, and those up to the deletion if the
             # entity has been deleted since.
             with suppress(ConditionFailed):
-                operation.send("PutItem", self._new(chunk(key, elements)))
+                operation.send("PutItem", put_new(self._table, chunk(key, elements))["Put"])
             with suppress(ConditionFailed):
                 operation.send("UpdateItem", self._removal(key, elements))
-        except (Unavailable, ServiceError) as error:
-            place = f"{key['PK']['S']} {key['SK']['S']}"
-            _log.warning("the history in %s stays there until the next change: %r", place, error)
+        except (Unavailable, ServiceError, SettingsError) as error:
+            # Without its id, which may be the caller's subject.
+            kind = key["SK"]["S"].partition("#")[0].lower()
+            _log.warning("The history of a %s stays until its next change: %r", kind, error)
 
     def read(self, operation: Operation, key: Key, query: Query) -> Page[HistoryEntry] | None:
         """Return a page of the history of the entity with this key, None if nothing is known of it.
@@ -77,13 +80,6 @@ class History:
             return None
         page = found[: query.limit]
         return Page(page, page[-1].id if len(found) > query.limit else None)
-
-    def _new(self, item: Item) -> dict[str, Any]:
-        return {
-            "TableName": self._table,
-            "Item": item,
-            "ConditionExpression": "attribute_not_exists(PK)",
-        }
 
     def _removal(self, key: Key, elements: list[dict[str, Any]]) -> dict[str, Any]:
         # From the last to the first, although each place means the item before the update.

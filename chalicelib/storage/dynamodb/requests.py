@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from chalicelib.aws.client import Client, Service
 from chalicelib.aws.configuration import configuration
 from chalicelib.aws.connections import Send
-from chalicelib.aws.errors import BUSY, AWSError, NoResponse, ServiceError
+from chalicelib.aws.errors import BUSY, NoResponse, ServiceError
 from chalicelib.aws.retries import Clock, Retries, timeouts
 from chalicelib.domain.errors import Unavailable
 from chalicelib.telemetry.activity import Activity, current
@@ -98,25 +98,29 @@ class Operation:
         token = secrets.token_hex(16)
         self.send("TransactWriteItems", {"TransactItems": writes, "ClientRequestToken": token})
 
+    def has_time_for(self, requests: int) -> bool:
+        """Return whether so many requests, without retries, would end in time."""
+        return self._retries.has_time_for(requests)
+
     def wait(self) -> None:
         """Wait after a concurrent write. Raises Unavailable when no time is left."""
-        self._activity.conflicts += 1
         if not self._retries.wait():
             raise Unavailable
+        self._activity.conflicts += 1
 
     def _retry(self, cause: Exception) -> None:
-        self._activity.retries += 1
         if not self._retries.wait():
             raise Unavailable from cause
+        self._activity.retries += 1
 
     def _call(self, name: str, request: Mapping[str, Any]) -> dict[str, Any]:
         activity = self._activity
         activity.calls += 1
         started_at, started = time.time(), time.perf_counter_ns()
-        failure: AWSError | None = None
+        failure: Exception | None = None
         try:
             response = self._client.call(name, {**request, "ReturnConsumedCapacity": "TOTAL"})
-        except AWSError as error:
+        except Exception as error:
             failure = error
             raise
         finally:
@@ -127,7 +131,7 @@ class Operation:
         return response
 
 
-def _send_part(trace: Trace, name: str, started: float, failure: AWSError | None) -> None:
+def _send_part(trace: Trace, name: str, started: float, failure: Exception | None) -> None:
     part: dict[str, Any] = {"namespace": "aws", "aws": {"operation": name}}
     if isinstance(failure, ServiceError):
         part["aws"]["request_id"] = failure.request_id

@@ -302,7 +302,6 @@ class SQLStorage:
         activity = current()
         for attempt in range(_ATTEMPTS):
             activity.calls += 1
-            activity.retries += attempt > 0
             started = time.perf_counter_ns()
             try:
                 engine = self._engine().execution_options(writes=writes)
@@ -315,10 +314,10 @@ class SQLStorage:
             except DBAPIError as error:
                 if getattr(error.orig, "sqlstate", None) not in _RETRIED_STATES:
                     raise _unavailable_or(error) from error
-                activity.conflicts += 1
-                time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter
             finally:
                 activity.nanoseconds += time.perf_counter_ns() - started
+            activity.conflicts += 1
+            time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter
         raise Unavailable
 
 
