@@ -9,9 +9,9 @@ import sys
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from chalicelib.telemetry.activity import Activity
 from chalicelib.telemetry.fields import as_json, exception_fields, printable, timestamp
@@ -25,7 +25,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _OTHER = "_OTHER"
 
 
-class Exchange(NamedTuple):
+class Exchange(Struct, frozen=True):
     """A request and its response, as far as the log tells of them.
 
     `route` is the template of the path, or what was called otherwise, which has no `method`;

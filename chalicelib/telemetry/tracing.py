@@ -11,21 +11,20 @@ import secrets
 import socket
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 # Zeros alone, and the version ff, are invalid.
-_TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
-)
+_TRACEPARENT = r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 _HEADER = b'{"format":"json","version":1}\n'
 _MAX_MESSAGE = 500
 _THROTTLED = 429
 _SERVER_ERRORS = 500
 
 
-class Trace(NamedTuple):
+class Trace(Struct, frozen=True):
     """The sampled segment that a request's parts belong to, and the daemon's address."""
 
     trace_id: str
@@ -93,4 +92,4 @@ def root_of(header: str) -> str:
 
 def valid_traceparent(text: object) -> str:
     """Return the traceparent that a client sent, "" unless it is valid."""
-    return text if isinstance(text, str) and _TRACEPARENT.fullmatch(text) else ""
+    return text if isinstance(text, str) and re.fullmatch(_TRACEPARENT, text) else ""
