@@ -16,7 +16,8 @@ from tests.telemetry.daemon import Daemon, running_daemon
 from tests.telemetry.lines import Log
 
 CANARY = "canary7f3a"
-SUBJECT = f"{CANARY}-subject"
+# A caller's subject is in histories, for administrators, and nowhere else.
+SUBJECT = "subject9b1c"
 KEY = f"{CANARY}-key"
 # Fields that hold what the API defines, not what people write.
 FIXED = {"status", "currency", "quantity", "unit_price"}
@@ -42,8 +43,11 @@ def marked(value: Any, number: int, name: str = "") -> Any:
     return f"{CANARY}{number}@{CANARY}.example" if "@" in value else f"{CANARY} {value}"
 
 
-def tour(api: Served) -> str:
-    """Send requests with canaries to every route, good and bad ones; return the tokens."""
+def tour(api: Served) -> tuple[str, str]:
+    """Send requests with canaries to every route, good and bad ones, and erase the user.
+
+    Return the tokens, and the histories after that.
+    """
     boss = bearer(SUBJECT, roles=["admin"], name=CANARY)
     user = bearer(f"{CANARY}-user")
     bad = f"Bearer {CANARY}.{CANARY}.{CANARY}"
@@ -52,6 +56,7 @@ def tour(api: Served) -> str:
     for number, case in enumerate(resource_cases()):
         body = marked(case.creation(number), number)
         path = case.collection.format(**ids)
+        headers["Idempotency-Key"] = f"{KEY}-{number}"
         reply = api.call("POST", path, boss, body, headers)
         known = reply.body.get(case.resource.id_field)
         ids[case.resource.id_field] = known or f"{case.resource.prefix}{'0' * 32}"
@@ -66,20 +71,33 @@ def tour(api: Served) -> str:
             for body in (None, {"metadata": {CANARY: CANARY}}, {"name": f"{CANARY}\x00"}):
                 api.call(method, f"{path}?email={CANARY}@{CANARY}.example", caller, body, headers)
                 api.call(method, f"{path}?cursor={CANARY}&{CANARY}={CANARY}", caller, body)
-    return f"{boss} {user}"
+    own = "/users/{user_id}".format(**ids)
+    listed = api.call("GET", f"{own}/orders?limit=100", boss).body
+    for order in listed.get("orders", ()):
+        api.call("PATCH", f"{own}/orders/{order['order_id']}", boss, {"status": "cancelled"})
+    api.call("DELETE", own, boss)
+    histories = [
+        api.call("GET", template.format(**ids), boss)
+        for method, template in api.routes
+        if method == "GET" and template.endswith("/history")
+    ]
+    return f"{boss} {user}", json.dumps([reply.body for reply in histories])
 
 
-def check(api: Served, log: Log, daemon: Daemon) -> None:
-    """Check that nothing of a tour is in the log or in a trace."""
-    tokens = tour(api)
+def check(api: Served, log: Log, daemon: Daemon) -> str:
+    """Check that nothing of a tour is in the log, a trace or a history; return the histories."""
+    tokens, histories = tour(api)
     output = log.text()
     traces = json.dumps(daemon.received())
     assert output.count("\n") > 100
     assert "authorizer" in traces
+    assert CANARY not in histories.lower()
     for written in (output, traces):
         assert CANARY not in written.lower()
+        assert SUBJECT not in written
         for part in tokens.replace("Bearer ", "").replace(".", " ").split():
             assert part not in written
+    return histories
 
 
 @pytest.mark.parametrize("engine", ["memory", "sqlite"])
@@ -87,13 +105,15 @@ def test_nothing_leaks(engine: str, tmp_path: Path, log: Log, daemon: Daemon) ->
     """No name, address, metadata, token, subject or key is in any line, metric or trace."""
     url = "memory:" if engine == "memory" else f"sqlite:///{tmp_path}/users.db"
     with served(STORAGE_URL=url, **daemon.variables) as api:
-        check(api, log, daemon)
+        histories = check(api, log, daemon)
+    assert '"action": "deleted"' in histories
 
 
 def test_nothing_leaks_from_dynamodb(emulator: str, log: Log, daemon: Daemon) -> None:
     """The same holds where storage sends the data to DynamoDB."""
     with served(STORAGE_URL=f"dynamodb://{emulator}", **daemon.variables) as api:
-        check(api, log, daemon)
+        histories = check(api, log, daemon)
+    assert '"action": "deleted"' in histories
 
 
 def test_nothing_leaks_from_faults(emulator: str, tmp_path: Path, log: Log, daemon: Daemon) -> None:
