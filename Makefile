@@ -37,6 +37,8 @@ $(INSTALLED): requirements.txt requirements-postgresql.txt requirements-dev.txt 
 # "local" is not in config.json, so it keeps the shell's settings. The import ends the command if the
 # application is broken: Chalice would print the traceback and wait for a change.
 local local-auth: export PYTHONDONTWRITEBYTECODE = 1
+# Each line of the log is read at once, also through a pipe.
+local local-auth: export PYTHONUNBUFFERED = 1
 local: $(INSTALLED) ## Serve the API on this machine, open (PORT=8000, STORAGE=dynamodb or postgresql)
 	@$(BIN)/python -c 'import app'
 	@$(if $(STORAGE),PYTHON=$(abspath $(BIN)/python) localdev/install-emulators $(STORAGE:dynamodb=ministack))

@@ -21,7 +21,6 @@ class Activity:
     - `problem`: the name of the problem that the response reports.
     - `detail`: what the line's message ends with.
     - `error`: the exception behind a problem that nobody expected.
-    - `traceparent`: the valid trace context that the client sent, "" without.
     - `trace`: where subsegments belong; None unless the request is sampled.
     """
 
@@ -38,7 +37,6 @@ class Activity:
         "retries",
         "subject",
         "trace",
-        "traceparent",
         "write_units",
     )
 
@@ -55,7 +53,6 @@ class Activity:
         self.problem: str | None = None
         self.detail = ""
         self.error: BaseException | None = None
-        self.traceparent = ""
         self.trace = trace
 
 

@@ -18,6 +18,8 @@ from msgspec import Struct
 
 # Zeros alone, and the version ff, are invalid.
 _TRACEPARENT = r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+# API Gateway keeps the case in which clients write names: the standard's, Go's, and others.
+_SPELLINGS = ("traceparent", "Traceparent", "TraceParent", "TRACEPARENT")
 _HEADER = b'{"format":"json","version":1}\n'
 _MAX_MESSAGE = 500
 _THROTTLED = 429
@@ -90,6 +92,10 @@ def root_of(header: str) -> str:
     return rest.partition(";")[0]
 
 
-def valid_traceparent(text: object) -> str:
+def client_trace(headers: Mapping[str, object]) -> str:
     """Return the traceparent that a client sent, "" unless it is valid."""
-    return text if isinstance(text, str) and re.fullmatch(_TRACEPARENT, text) else ""
+    for name in _SPELLINGS:
+        text = headers.get(name)
+        if isinstance(text, str) and re.fullmatch(_TRACEPARENT, text):
+            return text
+    return ""

@@ -31,7 +31,7 @@ from chalicelib.security.permissions import PERMISSIONS, Access, authorize
 from chalicelib.settings import Settings
 from chalicelib.telemetry.activity import Activity, begin, current
 from chalicelib.telemetry.request_log import Exchange, RequestLog
-from chalicelib.telemetry.tracing import root_of, trace_of, valid_traceparent, xray_header
+from chalicelib.telemetry.tracing import client_trace, root_of, trace_of, xray_header
 from chalicelib.web.arguments import readers
 from chalicelib.web.cors import Cors
 from chalicelib.web.cursors import CursorSigner
@@ -112,7 +112,7 @@ class Api(Chalice):
                 started,
                 request_id,
                 root_of(invocation),
-                activity.traceparent,
+                client_trace(event["headers"]) if event.get("headers") else "",
                 _size(received),
                 _size(response["body"]),
             )
@@ -233,9 +233,8 @@ class Api(Chalice):
                 caller = caller_from_context(
                     request.context.get("authorizer"), request_id=request.context["requestId"]
                 )
-                activity = current()
-                activity.traceparent = valid_traceparent(request.headers.get("traceparent"))
                 if caller is not None:
+                    activity = current()
                     activity.subject = caller.subject
                     activity.caller_kind = caller.kind
                 given: dict[str, Any] = {
