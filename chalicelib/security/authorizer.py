@@ -16,7 +16,6 @@ from chalicelib.security.authorizer_context import InvalidToken, context_for
 from chalicelib.settings import Settings
 from chalicelib.telemetry.activity import Activity, begin
 from chalicelib.telemetry.request_log import Exchange, RequestLog
-from chalicelib.telemetry.tracing import root_of, trace_of, xray_header
 
 if TYPE_CHECKING:
     from chalicelib.security.tokens import TokenVerifier
@@ -47,9 +46,7 @@ class TokenAuthorizer:
         context. Raises Unauthorized, and nothing else: any other exception would be a 500 on AWS
         and a dropped connection in `chalice local`.
         """
-        invocation = xray_header()
-        activity = Activity(trace_of(invocation))
-        begin(activity)
+        activity = begin()
         started, started_at = time.perf_counter_ns(), time.time()
         try:
             return self._policy(authorization, activity)
@@ -59,8 +56,8 @@ class TokenAuthorizer:
                 refused = {"error": True} if activity.problem else {}
                 activity.trace.send(_NAME, started_at, refused)
             if self._log is not None:
-                trace_id = root_of(invocation)
-                self._log.write(Exchange("", _NAME, status, started, trace_id=trace_id), activity)
+                exchange = Exchange("", _NAME, status, started, trace_id=activity.trace_id)
+                self._log.write(exchange, activity)
 
     def _policy(self, authorization: str, activity: Activity) -> AuthResponse:
         try:

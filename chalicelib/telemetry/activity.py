@@ -5,7 +5,7 @@ Each layer adds what it knows to the current activity; the request's line of the
 
 from contextvars import ContextVar
 
-from chalicelib.telemetry.tracing import Trace
+from chalicelib.telemetry.tracing import Trace, root_of, trace_of, xray_header
 
 
 class Activity:
@@ -21,6 +21,7 @@ class Activity:
     - `problem`: the name of the problem that the response reports.
     - `detail`: what the line's message ends with.
     - `error`: the exception behind a problem that nobody expected.
+    - `trace_id`: the X-Ray trace of the invocation, "" without.
     - `trace`: where subsegments belong; None unless the request is sampled.
     """
 
@@ -37,6 +38,7 @@ class Activity:
         "retries",
         "subject",
         "trace",
+        "trace_id",
         "write_units",
     )
 
@@ -53,15 +55,20 @@ class Activity:
         self.problem: str | None = None
         self.detail = ""
         self.error: BaseException | None = None
+        self.trace_id = ""
         self.trace = trace
 
 
 _current: ContextVar[Activity] = ContextVar("activity")
 
 
-def begin(activity: Activity) -> None:
-    """Make `activity` the current one, of this thread or task."""
+def begin() -> Activity:
+    """Return a new activity, now the current one of this thread or task, in Lambda's trace."""
+    header = xray_header()
+    activity = Activity(trace_of(header))
+    activity.trace_id = root_of(header)
     _current.set(activity)
+    return activity
 
 
 def current() -> Activity:

@@ -29,9 +29,9 @@ from chalicelib.domain.storage import Page
 from chalicelib.security.authorizer_context import caller_from_context, request_authorizer_for
 from chalicelib.security.permissions import PERMISSIONS, Access, authorize
 from chalicelib.settings import Settings
-from chalicelib.telemetry.activity import Activity, begin, current
+from chalicelib.telemetry.activity import begin, current
 from chalicelib.telemetry.request_log import Exchange, RequestLog
-from chalicelib.telemetry.tracing import client_trace, root_of, trace_of, xray_header
+from chalicelib.telemetry.tracing import client_trace
 from chalicelib.web.arguments import readers
 from chalicelib.web.cors import Cors
 from chalicelib.web.cursors import CursorSigner
@@ -95,9 +95,7 @@ class Api(Chalice):
 
         https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
         """
-        started, invocation = time.perf_counter_ns(), xray_header()
-        activity = Activity(trace_of(invocation))
-        begin(activity)
+        started, activity = time.perf_counter_ns(), begin()
         request_id = _identify(event, context)
         received = event.get("body")
         response = self._respond(event, context, request_id)
@@ -111,7 +109,7 @@ class Api(Chalice):
                 response["statusCode"],
                 started,
                 request_id,
-                root_of(invocation),
+                activity.trace_id,
                 client_trace(event["headers"]) if event.get("headers") else "",
                 _size(received),
                 _size(response["body"]),
@@ -156,15 +154,13 @@ class Api(Chalice):
         respond: Callable[[], ProxyResponse],
     ) -> ProxyResponse:
         """Return the response of a function that is no route, and write its line."""
-        started, invocation = time.perf_counter_ns(), xray_header()
-        activity = Activity(trace_of(invocation))
-        begin(activity)
+        started, activity = time.perf_counter_ns(), begin()
         response = respond()
         log = self._request_log()
         if log is not None:
             request_id = getattr(context, "aws_request_id", "")
-            status, trace_id = response["statusCode"], root_of(invocation)
-            log.write(Exchange("", name, status, started, request_id, trace_id), activity)
+            status = response["statusCode"]
+            log.write(Exchange("", name, status, started, request_id, activity.trace_id), activity)
         return response
 
     def refuse(self, error: Exception, event: Event) -> ProxyResponse:

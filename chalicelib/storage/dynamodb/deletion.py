@@ -160,12 +160,7 @@ class Deletion:
             "ExpressionAttributeValues": {":key": item["PK"], ":type": {"S": f"{child.type}#"}},
             "ConsistentRead": True,
         }
-        while True:
-            response = operation.send("Query", request)
-            yield from response["Items"]
-            if "LastEvaluatedKey" not in response:
-                return
-            request["ExclusiveStartKey"] = response["LastEvaluatedKey"]
+        yield from operation.items(request)
 
 
 def _child_attributes(child: Resource[Any]) -> list[str]:

@@ -138,12 +138,7 @@ class History:
             "ConsistentRead": True,
             "Limit": limit,
         }
-        while True:
-            response = operation.send("Query", request)
-            yield from response["Items"]
-            if "LastEvaluatedKey" not in response:
-                return
-            request["ExclusiveStartKey"] = response["LastEvaluatedKey"]
+        return operation.items(request)
 
 
 def _onward(

@@ -9,7 +9,7 @@ has a token that its condition refuses to see twice (see `updates.Update.apply_o
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from chalicelib.aws.client import Client, Service
@@ -91,6 +91,16 @@ class Operation:
                 self._retry(error)
             except NoResponse as error:
                 self._retry(error)
+
+    def items(self, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield all items of a Query, sending requests as the caller consumes them."""
+        start: dict[str, Any] = {}
+        while True:
+            response = self.send("Query", {**request, **start})
+            yield from response["Items"]
+            if "LastEvaluatedKey" not in response:
+                return
+            start = {"ExclusiveStartKey": response["LastEvaluatedKey"]}
 
     def transact(self, writes: Sequence[Mapping[str, Any]]) -> None:
         """Carry out all of `writes` or none. Raises as `send` does."""
