@@ -19,6 +19,9 @@ _JWKS_URL = re.compile(
 # Inserted into a page and its Content-Security-Policy: no characters that are special in either.
 _SWAGGER_UI_URL = re.compile(r"(https://[A-Za-z0-9.-]+(:[0-9]{1,5})?)?(/[A-Za-z0-9._~@-]+)*")
 
+_URI = re.compile(r"[a-z][a-z0-9+.-]*:[!-~]+")
+_EVENT_SOURCE = "urn:user-management:api"
+
 
 class Settings:
     """The settings in an environment. Each is validated on first use.
@@ -81,6 +84,42 @@ class Settings:
     def cursor_secret(self) -> bytes:
         """The key that signs cursors."""
         return self._secret("CURSOR_SECRET")
+
+    @cached_property
+    def events(self) -> bool:
+        """Whether others hear of changes of users and orders."""
+        return self._choice("EVENTS", "on", "off") == "on"
+
+    @cached_property
+    def event_source(self) -> str:
+        """The `source` of events: a URI, best that of the API."""
+        source = (self._environment.get("EVENT_SOURCE") or _EVENT_SOURCE).rstrip("/")
+        if not _URI.fullmatch(source):
+            raise SettingsError(
+                f"EVENT_SOURCE must be a URI such as https://api.example.com, not {source!r}."
+            )
+        return source
+
+    @cached_property
+    def event_bus(self) -> str | None:
+        """The name or ARN of the EventBridge bus that gets all events, None without one."""
+        return self._environment.get("EVENT_BUS") or None
+
+    @cached_property
+    def webhook_queue_url(self) -> str:
+        """The URL of the SQS queue of deliveries to webhooks."""
+        return self._required("WEBHOOK_QUEUE_URL", "to the URL of the SQS queue of deliveries")
+
+    @cached_property
+    def webhook_key(self) -> bytes:
+        """The key that the secrets of webhooks are derived from. Changing it changes them all."""
+        return self._secret("WEBHOOK_KEY")
+
+    @cached_property
+    def allows_loopback_webhooks(self) -> bool:
+        """Whether webhooks may be on this machine, without TLS: only outside Lambda."""
+        allowed = self._choice("LOOPBACK_WEBHOOKS", "refused", "allowed") == "allowed"
+        return allowed and not self.is_lambda
 
     @cached_property
     def cors_origins(self) -> frozenset[str]:
@@ -175,9 +214,10 @@ class Settings:
         self.check_authentication()
         # Reading them validates them.
         _ = self.storage_url, self.user_shards, self.history, self.cors_origins
-        _ = self.log_format, self.log_subjects, self.metrics
-        if not self._variables("CURSOR_SECRET"):
-            raise self._missing_secret("CURSOR_SECRET")
+        _ = self.log_format, self.log_subjects, self.metrics, self.events, self.event_source
+        for name in ("CURSOR_SECRET", "WEBHOOK_KEY"):
+            if not self._variables(name):
+                raise self._missing_secret(name)
 
     def check_authentication(self) -> None:
         """Check the settings for the verification of tokens, without reading secrets.

@@ -19,10 +19,12 @@ class Caller(Struct, frozen=True):
     request_id: str = ""
 
     @property
-    def kind(self) -> Literal["administrator", "user", "iam"]:
-        """What kind of caller it is; ``iam`` is IAM_CALLER."""
+    def kind(self) -> Literal["administrator", "user", "iam", "system"]:
+        """What kind of caller it is; ``iam`` is IAM_CALLER, and ``system`` WEBHOOK_SENDER."""
         if self.subject == IAM_CALLER.subject:
             return "iam"
+        if self.subject == WEBHOOK_SENDER.subject:
+            return "system"
         return "administrator" if self.is_admin else "user"
 
     def is_user(self, user_id: str) -> bool:
@@ -33,3 +35,6 @@ class Caller(Struct, frozen=True):
 # IAM decides who may invoke a function directly; such a caller acts as an administrator. No
 # user's subject begins with a space: the authorizer refuses such tokens.
 IAM_CALLER = Caller(subject=" iam", is_admin=True)
+
+# What the sender of webhooks does by itself.
+WEBHOOK_SENDER = Caller(subject=" webhook-sender", is_admin=True)

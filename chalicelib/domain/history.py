@@ -24,10 +24,13 @@ Action = Annotated[
     Meta(title="HistoryAction", description="What was done.", examples=["changed"]),
 ]
 Role = Annotated[
-    Literal["administrator", "user", "iam"],
+    Literal["administrator", "user", "iam", "system"],
     Meta(
         title="HistoryRole",
-        description="In which role it was done; `iam` is a function that was invoked directly.",
+        description=(
+            "In which role it was done; `iam` is a function that was invoked directly, and `system`"
+            " the API by itself."
+        ),
         examples=["administrator"],
     ),
 ]

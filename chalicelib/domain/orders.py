@@ -22,6 +22,7 @@ from chalicelib.domain.pagination import ListQuery, PageQuery
 from chalicelib.domain.resource import (
     Counter,
     Entity,
+    EventNames,
     ExpectedVersions,
     Guard,
     Input,
@@ -230,6 +231,7 @@ ORDERS = Resource(
     on_parent_deletion="keep",
     filters=("status",),
     examples=(OrderPatch(status="paid"),),
+    events=EventNames("status", ("paid", "shipped", "delivered", "cancelled")),
 )
 
 

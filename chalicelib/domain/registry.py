@@ -3,5 +3,6 @@
 from chalicelib.domain.orders import ORDERS
 from chalicelib.domain.resource import Resources
 from chalicelib.domain.users import USERS
+from chalicelib.domain.webhooks import WEBHOOKS
 
-RESOURCES: Resources = (USERS, ORDERS)
+RESOURCES: Resources = (USERS, ORDERS, WEBHOOKS)

@@ -159,6 +159,17 @@ class Counter(Struct, frozen=True, kw_only=True):
         return self.field is None or getattr(entity, self.field) in self.values
 
 
+class EventNames(Struct, frozen=True):
+    """What the events of a resource are called.
+
+    A change of `field` to one of `values` is called by the value, as in ``order.paid``; others are
+    called ``created``, ``updated`` and ``deleted``.
+    """
+
+    field: str = ""
+    values: tuple[str, ...] = ()
+
+
 class Kind(Enum):
     """How storage keeps a field."""
 
@@ -201,6 +212,9 @@ class Resource(Generic[EntityT]):
     - `unique`: fields that no two entities share; a child has none.
     - `filters`: fields that lists can be filtered by, beside those that are unique.
     - `examples`: inputs for the API's document, where one made of the types would mislead.
+    - `events`: what the events are called that tell others of changes; None for no events.
+    - `is_small`: whether there are only few entities, so that DynamoDB can keep them in one
+      partition, where lists are strongly consistent; only without a parent.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, each explained above
@@ -216,6 +230,8 @@ class Resource(Generic[EntityT]):
         unique: tuple[Unique, ...] = (),
         filters: tuple[str, ...] = (),
         examples: tuple[Input, ...] = (),
+        events: EventNames | None = None,
+        is_small: bool = False,
     ) -> None:
         if parent is not None:
             _check_parent(name, parent, counter, unique)
@@ -230,6 +246,9 @@ class Resource(Generic[EntityT]):
         self.unique = unique
         self.filters = filters
         self.examples = examples
+        self.events = events
+        self.is_small = is_small
+        self.noun = entity.__name__.lower()
         self.hints = get_type_hints(entity, include_extras=True)
         # In the order in which representations show them.
         self.fields = {field: Kind.of(self.hints[field]) for field in entity.__struct_fields__}
@@ -255,6 +274,19 @@ class Resource(Generic[EntityT]):
         if self.parent is None:
             return (entity.id,)
         return (getattr(entity, self.parent.id_field), entity.id)
+
+    def path(self, ids: Ids) -> str:
+        """Return the URL's path of the entity at `ids`, as in ``/users/usr_…/orders/ord_…``."""
+        names = [self.name] if self.parent is None else [self.parent.name, self.name]
+        return "".join(f"/{name}/{own}" for name, own in zip(names, ids, strict=True))
+
+    def event_verbs(self) -> list[str]:
+        """Return what becomes of entities in events, as in ``created``; nothing without events."""
+        if self.events is None:
+            return []
+        # What is kept when its parent goes cannot be deleted by itself either.
+        last = [] if self.on_parent_deletion == "keep" else ["deleted"]
+        return ["created", *self.events.values, "updated", *last]
 
 
 def _counted_field(counter: Counter | None) -> list[str]:

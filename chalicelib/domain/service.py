@@ -90,7 +90,7 @@ class ResourceService(Generic[EntityT]):
         self, caller: Caller, path: Ids, body: Input, versions: ExpectedVersions
     ) -> EntityT:
         """Set what `body` has. Raises what `Storage.change` raises."""
-        return self._change(caller, path, body, versions, merge=False)
+        return self._set(caller, path, versions, **self._changes(body, merge=False))
 
     def _patch(
         self,
@@ -99,26 +99,34 @@ class ResourceService(Generic[EntityT]):
         body: Input,
         versions: ExpectedVersions,
         guard: Guard | None = None,
+        **values: Any,  # noqa: ANN401 - those of any field
     ) -> EntityT:
-        """Apply `body` as a merge patch (RFC 7396). Raises what `Storage.change` raises."""
-        return self._change(caller, path, body, versions, guard, merge=True)
+        """Apply `body` as a merge patch (RFC 7396), and set `values`.
 
-    def _change(  # noqa: PLR0913 - those of the two methods above, and `merge`
-        self,
-        caller: Caller,
-        path: Ids,
-        body: Input,
-        versions: ExpectedVersions,
-        guard: Guard | None = None,
-        *,
-        merge: bool,
-    ) -> EntityT:
+        Raises what `Storage.change` raises.
+        """
+        changes = self._changes(body, merge=True) | values
+        return self._set(caller, path, versions, guard, **changes)
+
+    def _changes(self, body: Input, *, merge: bool) -> dict[str, Any]:
+        """Return the changes that `body` asks for, for `Change.values`."""
         values = body.values()
         for field, value in values.items():
             if self.resource.fields[field] is Kind.PAIRS:
                 values[field] = MetadataChange(value or {}, merge=merge and value is not None)
             elif value is None:
                 values[field] = UNSET
+        return values
+
+    def _set(
+        self,
+        caller: Caller,
+        path: Ids,
+        versions: ExpectedVersions,
+        guard: Guard | None = None,
+        **values: Any,  # noqa: ANN401 - those of any field
+    ) -> EntityT:
+        """Set `values` (see `Change`). Raises what `Storage.change` raises."""
         timestamp = ids.timestamp(self._now())
         change = Change(
             values=values,

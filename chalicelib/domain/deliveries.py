@@ -1,0 +1,278 @@
+"""Deliveries: the sending of an event to a webhook, and what has become of it."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, Protocol
+from uuid import uuid4
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from chalicelib.domain import ids
+from chalicelib.domain.errors import Conflict, NotFound
+from chalicelib.domain.events import CloudEvent, EventId, EventType
+from chalicelib.domain.fields import Timestamp, id_field
+from chalicelib.domain.pagination import PageQuery
+from chalicelib.domain.service import milliseconds
+from chalicelib.domain.storage import Page, Query
+from chalicelib.domain.webhooks import Webhook, WebhookId, WebhookService
+
+LIFETIME = 7 * 24 * 60 * 60
+"""How long a delivery is kept, in seconds."""
+
+TEST_EVENT = "webhook.test"
+
+
+class DeliveryNotFound(NotFound):
+    """The webhook has no such delivery, or it was too long ago."""
+
+    name = "delivery-not-found"
+    title = "Delivery not found"
+    explanation = "The webhook has no delivery with this id; deliveries are kept for seven days."
+    detail = "This webhook has no delivery with this id."
+
+
+class WebhookDisabled(Conflict):
+    """Nothing is sent to a disabled webhook."""
+
+    name = "webhook-disabled"
+    title = "Webhook disabled"
+    explanation = "Nothing is sent to a disabled webhook, until an administrator enables it again."
+    detail = "The webhook is disabled; set its status to 'enabled' first."
+
+
+DeliveryId = Annotated[
+    str, id_field("dlv_", "delivery", "019a9d3d2f187a4b8c1d2e3f4a5b6c7d", DeliveryNotFound)
+]
+DeliveryStatus = Annotated[
+    Literal["pending", "succeeded", "failed"],
+    Meta(
+        title="DeliveryStatus",
+        description=(
+            "Whether it is still to be sent, was received with a status of 2xx, or was given up."
+        ),
+    ),
+]
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """The sending of one event to one webhook, as administrators read it."""
+
+    delivery_id: DeliveryId
+    webhook_id: WebhookId
+    event_id: EventId
+    event_type: EventType
+    status: DeliveryStatus
+    attempts: Annotated[int, Meta(ge=0, description="How often it was tried.", examples=[1])] = 0
+    created_at: Timestamp
+    requested_at: Annotated[
+        Timestamp, Meta(description="When sending was last asked for: at first, or again.")
+    ]
+    next_attempt_at: Annotated[
+        Timestamp | UnsetType, Meta(description="When it will be tried next, while it is pending.")
+    ] = UNSET
+    last_attempt_at: Annotated[
+        Timestamp | UnsetType, Meta(description="When it was last tried.")
+    ] = UNSET
+    response_status: Annotated[
+        int | UnsetType,
+        Meta(description="The status of the last response, if there was one.", examples=[204]),
+    ] = UNSET
+    duration_ms: Annotated[
+        int | UnsetType,
+        Meta(ge=0, description="How long the last attempt took, in milliseconds.", examples=[85]),
+    ] = UNSET
+    error: Annotated[
+        str | UnsetType,
+        Meta(
+            description="Why the last attempt failed.",
+            examples=["The endpoint did not respond within 15 seconds."],
+        ),
+    ] = UNSET
+
+    @property
+    def id(self) -> str:
+        """The delivery's id."""
+        return self.delivery_id
+
+    @property
+    def expires_at(self) -> int:
+        """When storage forgets the delivery, in seconds since the Unix epoch."""
+        return int(datetime.fromisoformat(self.created_at).timestamp()) + LIFETIME
+
+
+class DeliveryWithEvent(Delivery, frozen=True, kw_only=True):
+    """A delivery with the event that it sends."""
+
+    event: CloudEvent
+
+
+class Message(Struct, frozen=True):
+    """A delivery, and `payload`, the JSON text of its event: the exact body that is sent."""
+
+    delivery: Delivery
+    payload: str
+
+
+class Deliveries(Protocol):
+    """The port to storage for deliveries; each method is atomic. Raises Unavailable.
+
+    Deliveries are forgotten once they have expired (see `Delivery.expires_at`).
+    """
+
+    def add(self, messages: Sequence[Message]) -> None:
+        """Keep deliveries; those whose ids are known stay as they are."""
+
+    def get(self, webhook_id: str, delivery_id: str) -> Message | None:
+        """Return a delivery as last written, None if there is none."""
+
+    def list(self, webhook_id: str, query: Query) -> Page[Delivery]:
+        """Return a page of a webhook's deliveries, in the order of their ids.
+
+        Of the query, `limit`, `ascending` and `after` count.
+        """
+
+    def replace(self, delivery: Delivery, requested_at: str) -> bool:
+        """Keep what has become of a delivery, unless sending was asked for again meanwhile.
+
+        Return whether the stored `requested_at` was the given one; if not, nothing changes.
+        """
+
+
+class DeliveryQueue(Protocol):
+    """What an engine that queues deliveries itself adds. All times are RFC 3339 UTC texts."""
+
+    def due_webhooks(self, now: str) -> list[str]:
+        """Return the ids of the webhooks with a pending delivery whose time has come."""
+
+    def claim(self, webhook_id: str, now: str, until: str, limit: int) -> list[Message]:
+        """Return up to `limit` of the webhook's due deliveries, the oldest first.
+
+        Nobody else gets them before `until`, which becomes their `next_attempt_at`.
+        """
+
+    def purge(self, now: int) -> None:
+        """Remove what has expired at `now`, in seconds since the Unix epoch."""
+
+
+class Outbox(Protocol):
+    """Events that were written together with changes and have not been passed on yet."""
+
+    def relay(
+        self, limit: int, deliver: Callable[[Sequence[CloudEvent]], Sequence[Message]]
+    ) -> int:
+        """Pass on up to `limit` events, in order for each subject, and return how many.
+
+        `deliver` gets the events and returns the deliveries that they make, which are kept in the
+        transaction that removes the events. If it raises, the events stay. Two relays at once
+        never get the same event, nor one an event whose predecessor the other one has.
+        """
+
+
+def new_delivery(event: CloudEvent, webhook: Webhook, now: int) -> Message:
+    """Return the first delivery of an event to a webhook, at `now` (milliseconds).
+
+    Its id follows from both, so that a repetition makes no second one.
+    """
+    made_at = int(datetime.fromisoformat(event.time).timestamp() * 1000)
+    digest = hashlib.sha256(f"{event.id}\n{webhook.webhook_id}".encode()).hexdigest()
+    timestamp = ids.timestamp(now)
+    delivery = Delivery(
+        # In UUIDv8's form, whose time makes ids sort as others do (RFC 9562 §5.8).
+        delivery_id=f"dlv_{made_at:012x}8{digest[:3]}8{digest[3:18]}",
+        webhook_id=webhook.webhook_id,
+        event_id=event.id,
+        event_type=event.type,
+        status="pending",
+        created_at=timestamp,
+        requested_at=timestamp,
+        next_attempt_at=timestamp,
+    )
+    return Message(delivery, event.to_json())
+
+
+def receives(webhook: Webhook, event: CloudEvent) -> bool:
+    """Return whether the event is sent to the webhook."""
+    types = webhook.event_types
+    return webhook.status == "enabled" and (not types or event.type in types)
+
+
+class DeliveryService:
+    """Shows what was sent to webhooks, and sends it again.
+
+    `source` is the `source` of test events; `now` returns milliseconds since the Unix epoch.
+    """
+
+    def __init__(
+        self,
+        deliveries: Callable[[], Deliveries],
+        webhooks: WebhookService,
+        source: str,
+        now: Callable[[], int] = milliseconds,
+    ) -> None:
+        self._deliveries = deliveries
+        self._webhooks = webhooks
+        self._source = source
+        self._now = now
+
+    def list(self, webhook_id: str, query: PageQuery) -> Page[Delivery]:
+        """Return a page of what was sent to a webhook. Raises WebhookNotFound."""
+        self._webhooks.get(webhook_id)
+        return self._deliveries().list(webhook_id, query.page())
+
+    def get(self, webhook_id: str, delivery_id: str) -> DeliveryWithEvent:
+        """Return a delivery with its event. Raises DeliveryNotFound."""
+        return _with_event(self._existing(webhook_id, delivery_id))
+
+    def send_again(self, webhook_id: str, delivery_id: str) -> DeliveryWithEvent:
+        """Ask for a delivery to be sent again, with all its attempts.
+
+        Raises WebhookNotFound, WebhookDisabled, DeliveryNotFound.
+        """
+        self._require_enabled(webhook_id)
+        message = self._existing(webhook_id, delivery_id)
+        now = ids.timestamp(self._now())
+        asked = msgspec.structs.replace(
+            message.delivery, status="pending", attempts=0, requested_at=now, next_attempt_at=now
+        )
+        if not self._deliveries().replace(asked, message.delivery.requested_at):
+            # Somebody else has just asked for the same.
+            return _with_event(self._existing(webhook_id, delivery_id))
+        return _with_event(Message(asked, message.payload))
+
+    def send_test(self, webhook_id: str) -> DeliveryWithEvent:
+        """Send a test event to a webhook, whatever types of events it names.
+
+        Raises WebhookNotFound, WebhookDisabled.
+        """
+        webhook, now = self._require_enabled(webhook_id), self._now()
+        event = CloudEvent(
+            id=f"test_{uuid4().hex}",
+            source=self._source,
+            type=TEST_EVENT,
+            subject=f"/webhooks/{webhook_id}",
+            time=ids.timestamp(now),
+            partitionkey=webhook_id,
+            data={"webhook_id": webhook_id},
+        )
+        message = new_delivery(event, webhook, now)
+        self._deliveries().add([message])
+        return _with_event(message)
+
+    def _require_enabled(self, webhook_id: str) -> Webhook:
+        webhook = self._webhooks.get(webhook_id)
+        if webhook.status != "enabled":
+            raise WebhookDisabled
+        return webhook
+
+    def _existing(self, webhook_id: str, delivery_id: str) -> Message:
+        message = self._deliveries().get(webhook_id, delivery_id)
+        if message is None:
+            raise DeliveryNotFound
+        return message
+
+
+def _with_event(message: Message) -> DeliveryWithEvent:
+    fields: dict[str, Any] = msgspec.structs.asdict(message.delivery)
+    return DeliveryWithEvent(**fields, event=msgspec.json.decode(message.payload, type=CloudEvent))
