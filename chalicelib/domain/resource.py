@@ -214,7 +214,7 @@ class Resource(Generic[EntityT]):
     - `examples`: inputs for the API's document, where one made of the types would mislead.
     - `events`: what the events are called that tell others of changes; None for no events.
     - `is_small`: whether there are only few entities, so that DynamoDB can keep them in one
-      partition, where lists are strongly consistent; only without a parent.
+      partition, where lists are strongly consistent; it has neither a parent nor unique fields.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, each explained above
@@ -236,6 +236,8 @@ class Resource(Generic[EntityT]):
         if parent is not None:
             _check_parent(name, parent, counter, unique)
             _check_deletion(name, counter, on_parent_deletion)
+        if is_small and (parent is not None or unique):
+            raise ValueError(f"{name}: a small resource has neither a parent nor unique fields.")
         self.name = name
         self.entity = entity
         self.description = description
