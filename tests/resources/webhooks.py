@@ -24,6 +24,9 @@ def _new(**fields: Any) -> Webhook:
         "metadata": {"team": "blue"},
         "secret_version": 1,
         "previous_secrets": [],
+        "description": "The mailer",
+        "disabled_reason": "failing",
+        "failing_since": "2026-11-21T09:30:00.000Z",
         **TIMES,
     }
     return Webhook(**defaults | fields)
@@ -75,5 +78,9 @@ CASE = ResourceCase(
         Permission("POST", f"{WEBHOOK}/test", None, 200, 403, 403, 403),
         Permission("GET", f"{WEBHOOK}/deliveries", None, 200, 403, 403, 403),
         Permission("HEAD", f"{WEBHOOK}/deliveries", None, 200, 403, 403, 403),
+        # Of a delivery that does not exist.
+        Permission("GET", DELIVERY, None, 404, 403, 403, 403),
+        Permission("HEAD", DELIVERY, None, 404, 403, 403, 403),
+        Permission("POST", f"{DELIVERY}/send-again", None, 404, 403, 403, 403),
     ),
 )

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENT = {
     "STORAGE_URL": "memory:",
     "CURSOR_SECRET": "a secret of the tests that signs cursors",
+    "WEBHOOK_KEY": "a key of the tests for webhooks' secrets",
     "AUTH_ISSUER": ISSUER,
     "AUTH_AUDIENCE": AUDIENCE,
     "AUTH_SECRET": SECRET,

@@ -12,12 +12,12 @@ Those of the history are in `history_items`.
 | chunk of a history | ``HISTORY#<PK of the entity>`` | ``<SK of the entity>#<version>`` | |
 
 The names come from the resource: a child lies in its parent's partition, a small resource has one
-partition for all, and a unique field has an item of its own, which claims the value. Items are in DynamoDB's wire format, such as
-``{"version": {"N": "1"}}``, and are read without boto3's TypeDeserializer, which walks every value
-of every item. Attributes are native, for the console, exports and streams, and so that metadata can
-be patched in place; only what has parts and never changes, as the lines of an order, is one JSON
-string. As a list of maps they made a Query of 25 orders with five lines each cost 2.2 times the CPU
-time and a fifth more bytes.
+partition for all, and a unique field has an item of its own, which claims the value. Items are in
+DynamoDB's wire format, such as ``{"version": {"N": "1"}}``, and are read without boto3's
+TypeDeserializer, which walks every value of every item. Attributes are native, for the console,
+exports and streams, and so that metadata can be patched in place; only what has parts and never
+changes in part, as the lines of an order, is one JSON string. As a list of maps they made a Query
+of 25 orders with five lines each cost 2.2 times the CPU time and a fifth more bytes.
 """
 
 import secrets
