@@ -8,7 +8,9 @@ from chalice.app import AuthRequest, AuthResponse, Response
 from chalicelib.docs_page import page as docs_page
 from chalicelib.docs_page.page import AssetName
 from chalicelib.domain.caller import Caller
+from chalicelib.domain.deliveries import EventfulStorage
 from chalicelib.domain.errors import Forbidden, Unavailable
+from chalicelib.domain.events import Events
 from chalicelib.domain.history import HistoryEntry
 from chalicelib.domain.idempotency import Created, IdempotencyKey
 from chalicelib.domain.orders import (
@@ -25,7 +27,7 @@ from chalicelib.domain.orders import (
 from chalicelib.domain.pagination import PageQuery
 from chalicelib.domain.registry import RESOURCES
 from chalicelib.domain.resource import ExpectedVersions
-from chalicelib.domain.storage import Page, Storage
+from chalicelib.domain.storage import Page
 from chalicelib.domain.users import (
     EmailTaken,
     NewUser,
@@ -70,13 +72,14 @@ app = Api("user-management", settings, request_log)
 
 
 @cache
-def storage() -> Storage:
+def storage() -> EventfulStorage:
     """Return the storage that STORAGE_URL names."""
     return open_storage(
         settings().storage_url,
         RESOURCES,
         shards=settings().user_shards,
         password=settings().storage_password,
+        events=Events(settings().event_source) if settings().events else None,
     )
 
 
