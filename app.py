@@ -13,10 +13,11 @@ from chalicelib.domain.deliveries import (
     DeliveryId,
     DeliveryService,
     DeliveryWithEvent,
+    EventfulStorage,
     WebhookDisabled,
 )
 from chalicelib.domain.errors import Forbidden, Unavailable
-from chalicelib.domain.events import event_types
+from chalicelib.domain.events import Events, event_types
 from chalicelib.domain.history import HistoryEntry
 from chalicelib.domain.idempotency import Created, IdempotencyKey
 from chalicelib.domain.orders import (
@@ -33,7 +34,7 @@ from chalicelib.domain.orders import (
 from chalicelib.domain.pagination import PageQuery
 from chalicelib.domain.registry import RESOURCES
 from chalicelib.domain.resource import ExpectedVersions
-from chalicelib.domain.storage import Page, Storage
+from chalicelib.domain.storage import Page
 from chalicelib.domain.users import (
     EmailTaken,
     NewUser,
@@ -88,13 +89,14 @@ app = Api("user-management", settings, request_log)
 
 
 @cache
-def storage() -> Storage:
+def storage() -> EventfulStorage:
     """Return the storage that STORAGE_URL names."""
     return open_storage(
         settings().storage_url,
         RESOURCES,
         shards=settings().user_shards,
         password=settings().storage_password,
+        events=Events(settings().event_source) if settings().events else None,
     )
 
 

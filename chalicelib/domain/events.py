@@ -34,6 +34,18 @@ EventId = Annotated[
     ),
 ]
 
+EventSequence = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{16}$",
+        description=(
+            "The version of the subject that the change made, with leading zeros. It grows by"
+            " one with each event of a subject; a deletion counts as one more."
+        ),
+        examples=["0000000000000002"],
+    ),
+]
+
 
 class CloudEvent(Struct, frozen=True, kw_only=True):
     """An event in the JSON format of CloudEvents 1.0."""
@@ -78,20 +90,7 @@ class CloudEvent(Struct, frozen=True, kw_only=True):
             examples=["usr_019a9d3c5b7e7f3a8c1d2e3f4a5b6c7d"],
         ),
     ]
-    sequence: (
-        Annotated[
-            str,
-            Meta(
-                pattern=r"^[0-9]{16}$",
-                description=(
-                    "The version of the subject that the change made, with leading zeros. It grows"
-                    " by one with each event of a subject; a deletion counts as one more."
-                ),
-                examples=["0000000000000002"],
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    sequence: EventSequence | UnsetType = UNSET
     traceparent: (
         Annotated[
             str,
