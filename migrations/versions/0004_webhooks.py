@@ -25,7 +25,6 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("secret_version", sa.Integer, nullable=False),
         *(_text(name, nullable=True) for name in ("description", "disabled_reason")),
-        *(_text(name, nullable=True) for name in ("previous_secret_expires_at", "failing_since")),
     )
     op.create_index("webhooks_by_status", "webhooks", ["status", "webhook_id"])
     op.create_table(

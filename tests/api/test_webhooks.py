@@ -220,8 +220,10 @@ def test_enabling_a_webhook_forgets_why_it_was_disabled(api: Served) -> None:
     endpoints = WebhookEndpoints(
         api.module.storage(), history=True, secrets=WebhookSecrets(lambda: b"k" * 32)
     )
-    endpoints.note_failure(endpoints.find(webhook_id))
-    endpoints.note_gone(endpoints.find(webhook_id))
+    for note in (endpoints.note_failure, endpoints.note_gone):
+        webhook = endpoints.find(webhook_id)
+        assert webhook is not None
+        note(webhook)
     path = f"/webhooks/{webhook_id}"
     disabled = api.as_administrator("GET", path).body
     assert (disabled["status"], disabled["disabled_reason"]) == ("disabled", "gone")
