@@ -24,7 +24,9 @@ def upgrade() -> None:
         *(_text(name) for name in ("status", "metadata")),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("secret_version", sa.Integer, nullable=False),
+        _text("previous_secrets"),
         *(_text(name, nullable=True) for name in ("description", "disabled_reason")),
+        _text("failing_since", nullable=True),
     )
     op.create_index("webhooks_by_status", "webhooks", ["status", "webhook_id"])
     op.create_table(
