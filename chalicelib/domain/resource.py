@@ -170,6 +170,9 @@ class EventNames(Struct, frozen=True):
     values: tuple[str, ...] = ()
 
 
+_USUAL_NAMES = EventNames()
+
+
 class Kind(Enum):
     """How storage keeps a field."""
 
@@ -212,7 +215,7 @@ class Resource(Generic[EntityT]):
     - `unique`: fields that no two entities share; a child has none.
     - `filters`: fields that lists can be filtered by, beside those that are unique.
     - `examples`: inputs for the API's document, where one made of the types would mislead.
-    - `events`: what the events are called that tell others of changes; None for no events.
+    - `events`: what the events are called that tell others of changes; None if nobody else is told.
     - `is_small`: whether there are only few entities, so that DynamoDB can keep them in one
       partition, where lists are strongly consistent; it has neither a parent nor unique fields.
     """
@@ -230,7 +233,7 @@ class Resource(Generic[EntityT]):
         unique: tuple[Unique, ...] = (),
         filters: tuple[str, ...] = (),
         examples: tuple[Input, ...] = (),
-        events: EventNames | None = None,
+        events: EventNames | None = _USUAL_NAMES,
         is_small: bool = False,
     ) -> None:
         if parent is not None:

@@ -168,6 +168,7 @@ WEBHOOKS = Resource(
     Webhook,
     description="Endpoints of others that events are sent to.",
     filters=("status",),
+    events=None,
     is_small=True,
 )
 
