@@ -35,7 +35,6 @@ def upgrade() -> None:
         _text("subject"),
         _text("event"),
     )
-    op.create_index("outbox_by_subject", "outbox", ["subject", "id"])
     op.create_table(
         "deliveries",
         _id("webhook_id", primary_key=True),
