@@ -3,7 +3,14 @@
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from chalice.app import AuthRequest, AuthResponse, Response
+from chalice.app import (
+    AuthRequest,
+    AuthResponse,
+    CloudWatchEvent,
+    DynamoDBEvent,
+    Response,
+    SQSEvent,
+)
 
 from chalicelib.docs_page import page as docs_page
 from chalicelib.docs_page.page import AssetName
@@ -51,6 +58,12 @@ from chalicelib.web.application import Api, Event, ProxyResponse
 from chalicelib.web.operation import BasePath, RoutePath
 from chalicelib.web.problem_details import Explanation, ProblemName, explain
 from chalicelib.web.responses import Cacheable, Deprecated, Text
+
+if TYPE_CHECKING:
+    from chalicelib.domain.webhook_endpoints import WebhookEndpoints
+    from chalicelib.events.functions import QueueFunction, StreamFunction
+    from chalicelib.events.bus import EventBus
+    from chalicelib.events.fan_out import FanOut
 
 settings = cache(Settings.from_environment)
 
@@ -357,6 +370,44 @@ def get_user_orders_lambda(event: Event, context: Any) -> ProxyResponse:  # noqa
 def get_order_details_lambda(event: Event, context: Any) -> ProxyResponse:  # noqa: ANN401
     """GET /users/{user_id}/orders/{order_id}."""
     return app.invoke(event, context, "GET", "/users/{user_id}/orders/{order_id}")
+
+
+# The functions of events have roles of their own (.chalice/policies). What they are made of is in
+# chalicelib/events, which no other function imports.
+@cache
+def webhook_endpoints() -> "WebhookEndpoints":
+    """Return the webhooks as their sender sees them."""
+    from chalicelib.domain.webhook_endpoints import WebhookEndpoints  # noqa: PLC0415
+    from chalicelib.domain.webhook_secrets import WebhookSecrets  # noqa: PLC0415
+
+    key = cache(lambda: settings().webhook_key)
+    return WebhookEndpoints(storage(), history=settings().history, secrets=WebhookSecrets(key))
+
+
+@cache
+def fan_out() -> "FanOut":
+    """Return what makes deliveries of events, and publishes these if there is a bus."""
+    from chalicelib.events.batches import BatchClient  # noqa: PLC0415
+    from chalicelib.events.bus import SERVICE, EventBus  # noqa: PLC0415
+    from chalicelib.events.fan_out import FanOut  # noqa: PLC0415
+
+    name = settings().event_bus
+    bus = EventBus(name, BatchClient(SERVICE)) if name else None
+    return FanOut(webhook_endpoints(), bus.publish if bus else None)
+
+
+@cache
+def stream_function() -> "StreamFunction":
+    """Return what passes on the records of the table's stream."""
+    from chalicelib.events.batches import BatchClient  # noqa: PLC0415
+    from chalicelib.events.functions import StreamFunction  # noqa: PLC0415
+    from chalicelib.events.queue import SERVICE, WebhookQueue  # noqa: PLC0415
+    from chalicelib.storage.dynamodb.stream import TableStream, due_delivery  # noqa: PLC0415
+
+    events = Events(settings().event_source) if settings().events else None
+    queue = WebhookQueue(settings().webhook_queue_url, BatchClient(SERVICE))
+    stream = TableStream(RESOURCES, events)
+    return StreamFunction(stream.event, due_delivery, fan_out(), storage().deliveries, queue)
 
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Recor
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from chalicelib.domain import ids
 from chalicelib.domain.events import CloudEvent, Events
 from chalicelib.domain.resource import Resources
 from chalicelib.storage.dynamodb.items import Item, Layout, ResourceItems, traceparent_of
 
-VIEW = "NEW_AND_OLD_IMAGES"
+VIEW: Final = "NEW_AND_OLD_IMAGES"
 """What records have of an item."""
 
 _DELIVERIES = "DELIVERIES#"

@@ -113,7 +113,7 @@ def _enable_ttl(client: "DynamoDBClient", name: str) -> None:
 
 
 def _enable_stream(client: "DynamoDBClient", name: str, table: Mapping[str, Any]) -> None:
-    """Raises ValueError if the table has a stream that lacks items as they were or are."""
+    """Enable the stream. Raises ValueError if there is one that lacks items as they were or are."""
     present = table.get("StreamSpecification", {})
     if not present.get("StreamEnabled"):
         client.update_table(
