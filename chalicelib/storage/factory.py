@@ -39,7 +39,7 @@ def open_storage(
     if scheme in {"sqlite", "postgresql+psycopg"}:
         from chalicelib.storage.sql.engine import SQLStorage  # noqa: PLC0415
 
-        return SQLStorage(url, resources, password)
+        return SQLStorage(url, resources, password, events)
     if scheme == "memory":
         from chalicelib.storage.memory import MemoryStorage  # noqa: PLC0415
 

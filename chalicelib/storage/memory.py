@@ -4,10 +4,10 @@ import threading
 from collections import defaultdict
 from typing import Any
 
-from chalicelib.domain import ids as entity_ids
 from chalicelib.domain.events import CloudEvent, Events
 from chalicelib.domain.history import Act, HistoryEntry, version_at
 from chalicelib.domain.idempotency import IdempotencyRecord
+from chalicelib.domain.ids import timestamp
 from chalicelib.domain.resource import (
     Change,
     Entity,
@@ -212,7 +212,7 @@ class MemoryStorage:
         ids = resource.ids(entity)
         self._keep(resource, ids, act, entity.version + 1)
         if self._events is not None:
-            at = act.at if act else entity_ids.timestamp(now * 1000)
+            at = act.at if act else timestamp(now * 1000)
             self._emit(self._events.deleted(resource, ids, entity.version + 1, at))
         del self._entities[resource.name, ids[:-1]][entity.id]
         self._release_unique(resource, entity)

@@ -8,7 +8,7 @@ It is retried when a concurrent write wins; the failed condition hands back the 
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws.retries import Clock
 from chalicelib.domain.errors import Problem
@@ -48,6 +48,9 @@ from chalicelib.storage.dynamodb.requests import (
 )
 from chalicelib.storage.dynamodb.updates import Update, blind_update, counter_update, exact_update
 from chalicelib.telemetry.activity import current
+
+if TYPE_CHECKING:
+    from chalicelib.domain.deliveries import Deliveries
 
 _MOVE_REQUESTS = 2
 
@@ -202,6 +205,14 @@ class DynamoDBStorage:
         if page is None:
             raise resource.not_found
         return page
+
+    @property
+    def deliveries(self) -> "Deliveries":
+        """What is sent to webhooks; the table's stream queues it."""
+        # Most cold starts are for other requests.
+        from chalicelib.storage.dynamodb.deliveries import DynamoDBDeliveries  # noqa: PLC0415
+
+        return DynamoDBDeliveries(self._table, self._operation)
 
     def prepare(self) -> None:
         """See Storage."""
