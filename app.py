@@ -410,6 +410,47 @@ def stream_function() -> "StreamFunction":
     return StreamFunction(stream.event, due_delivery, fan_out(), storage().deliveries, queue)
 
 
+@cache
+def queue_function() -> "QueueFunction":
+    """Return what sends the deliveries in the queue."""
+    from chalicelib.events.batches import BatchClient  # noqa: PLC0415
+    from chalicelib.events.functions import QueueFunction  # noqa: PLC0415
+    from chalicelib.events.queue import SERVICE, WebhookQueue  # noqa: PLC0415
+
+    queue = WebhookQueue(settings().webhook_queue_url, BatchClient(SERVICE))
+    raise NotImplementedError
+
+
+# A stage has the functions that its storage needs.
+if settings().storage_scheme == "dynamodb":
+
+    @app.on_dynamodb_record(
+        stream_arn=settings().table_stream_arn,
+        batch_size=100,
+        # So that nothing is missed between the stream and this function.
+        starting_position="TRIM_HORIZON",
+        name="relayEvents",
+    )
+    def relay_events(event: DynamoDBEvent) -> Any:  # noqa: ANN401 - Lambda's response
+        """Pass on what the table's stream tells of."""
+        return app.work(event.context, "relayEvents", lambda: stream_function()(event.to_dict()))
+
+    @app.on_sqs_message(
+        queue=settings().webhook_queue, batch_size=10, maximum_concurrency=10, name="sendWebhooks"
+    )
+    def send_webhooks(event: SQSEvent) -> Any:  # noqa: ANN401 - Lambda's response
+        """Send the deliveries that are due."""
+        return app.work(event.context, "sendWebhooks", lambda: queue_function()(event.to_dict()))
+
+
+if settings().storage_scheme == "postgresql+psycopg":
+
+    @app.schedule("rate(1 minute)", name="relayOutbox")
+    def relay_outbox(event: CloudWatchEvent) -> None:
+        """Pass on the events in the outbox, and send the deliveries that are due."""
+        app.work(event.context, "relayOutbox", outbox_function)
+
+
 if TYPE_CHECKING:
     # Never executed: Chalice derives the IAM policy from the AWS calls that it reads in this file.
     import boto3
