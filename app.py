@@ -61,9 +61,8 @@ from chalicelib.web.responses import Cacheable, Deprecated, Text
 
 if TYPE_CHECKING:
     from chalicelib.domain.webhook_endpoints import WebhookEndpoints
-    from chalicelib.events.functions import QueueFunction, StreamFunction
-    from chalicelib.events.bus import EventBus
     from chalicelib.events.fan_out import FanOut
+    from chalicelib.events.functions import QueueFunction, StreamFunction
 
 settings = cache(Settings.from_environment)
 
@@ -414,7 +413,6 @@ def stream_function() -> "StreamFunction":
 def queue_function() -> "QueueFunction":
     """Return what sends the deliveries in the queue."""
     from chalicelib.events.batches import BatchClient  # noqa: PLC0415
-    from chalicelib.events.functions import QueueFunction  # noqa: PLC0415
     from chalicelib.events.queue import SERVICE, WebhookQueue  # noqa: PLC0415
 
     queue = WebhookQueue(settings().webhook_queue_url, BatchClient(SERVICE))
