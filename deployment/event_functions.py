@@ -16,9 +16,8 @@ RELAY = "relayEvents"
 SEND = "sendWebhooks"
 OUTBOX = "relayOutbox"
 
-# The names of Chalice's resources.
-STREAM_SOURCE = f"{RELAY}-dynamodb-event-source"
-QUEUE_SOURCE = f"{SEND}-sqs-event-source"
+SOURCES = {RELAY: f"{RELAY}-dynamodb-event-source", SEND: f"{SEND}-sqs-event-source"}
+"""Chalice's names of the event source mappings, by function."""
 
 FOURTEEN_DAYS = 14 * 24 * 60 * 60
 """How long SQS keeps a message at most, in seconds."""
