@@ -112,9 +112,6 @@ def _deleted(
     events: Events, items: ResourceItems[Any], old: Item, seconds: float
 ) -> CloudEvent | None:
     last = items.entity(old)
-    return events.deleted(
-        items.resource,
-        items.resource.ids(last),
-        last.version + 1,
-        ids.timestamp(int(seconds * 1000)),
-    )
+    # The stream's time is in whole seconds, and would lie before a change in the same second.
+    time = max(ids.timestamp(int(seconds * 1000)), last.updated_at)
+    return events.deleted(items.resource, items.resource.ids(last), last.version + 1, time)
