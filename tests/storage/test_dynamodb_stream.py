@@ -154,7 +154,7 @@ def told(events: Sequence[CloudEvent]) -> dict[str, list[Told]]:
     return found
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [2, 3, 5])
 def test_the_stream_tells_what_the_outbox_would(table: Table, seed: int) -> None:
     """A random history gives the same events as in memory: none missing, none more, in order."""
     memory: Any = open_storage("memory:", RESOURCES, events=Events(SOURCE))
