@@ -413,10 +413,26 @@ def stream_function() -> "StreamFunction":
 def queue_function() -> "QueueFunction":
     """Return what sends the deliveries in the queue."""
     from chalicelib.events.batches import BatchClient  # noqa: PLC0415
+    from chalicelib.events.functions import QueueFunction  # noqa: PLC0415
     from chalicelib.events.queue import SERVICE, WebhookQueue  # noqa: PLC0415
+    from chalicelib.events.sender import Sender  # noqa: PLC0415
 
+    deliveries = storage().deliveries
+    sender = Sender(webhook_endpoints(), deliveries)
     queue = WebhookQueue(settings().webhook_queue_url, BatchClient(SERVICE))
-    raise NotImplementedError
+    return QueueFunction(deliveries, sender.attempt, queue)
+
+
+def pass_on_and_send(seconds: float) -> None:
+    """Relay the outbox, and send the deliveries in the database, for so many seconds."""
+    from chalicelib.domain.deliveries import QueueingStorage  # noqa: PLC0415
+    from chalicelib.events.functions import run_for  # noqa: PLC0415
+    from chalicelib.events.relay import Relay  # noqa: PLC0415
+
+    queueing = storage()
+    if not isinstance(queueing, QueueingStorage):
+        raise TypeError(f"{settings().storage_scheme} is its own outbox.")
+    run_for(seconds, [Relay(queueing.outbox, fan_out()).run])
 
 
 # A stage has the functions that its storage needs.
@@ -446,7 +462,7 @@ if settings().storage_scheme == "postgresql+psycopg":
     @app.schedule("rate(1 minute)", name="relayOutbox")
     def relay_outbox(event: CloudWatchEvent) -> None:
         """Pass on the events in the outbox, and send the deliveries that are due."""
-        app.work(event.context, "relayOutbox", outbox_function)
+        app.work(event.context, "relayOutbox", lambda: pass_on_and_send(50))
 
 
 if TYPE_CHECKING:

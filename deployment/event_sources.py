@@ -1,4 +1,4 @@
-"""The queues and the event sources of a personal stage: what `chalice deploy` cannot create or say."""
+"""The queues and event sources of a personal stage: what `chalice deploy` cannot create or say."""
 
 import json
 from typing import Any

@@ -9,14 +9,28 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 
 import msgspec
+from msgspec import UNSET
 
-from chalicelib.domain.deliveries import Deliveries, Message
+from chalicelib.domain.deliveries import Deliveries, Delivery, Message
 from chalicelib.domain.events import CloudEvent
-from chalicelib.events.queue import QueuedDelivery, WebhookQueue
+from chalicelib.domain.service import milliseconds
+from chalicelib.events.queue import QueuedDelivery
 from chalicelib.telemetry.activity import current
+
+
+class Queue(Protocol):
+    """See WebhookQueue."""
+
+    def send(self, deliveries: Sequence[QueuedDelivery]) -> None:
+        """Queue deliveries."""
+
+    def hide(self, receipt: str, seconds: float) -> None:
+        """Let a received message come back later."""
+
 
 Record = Mapping[str, Any]
 Report = dict[str, list[dict[str, str]]]
@@ -40,7 +54,7 @@ class StreamFunction:
         due_delivery: Callable[[Record], tuple[str, str, str] | None],
         fan_out: Callable[[Sequence[CloudEvent]], Sequence[Message]],
         deliveries: Deliveries,
-        queue: WebhookQueue,
+        queue: Queue,
     ) -> None:
         self._event_of = event_of
         self._due_delivery = due_delivery
@@ -91,22 +105,21 @@ class QueueFunction:
     """Sends the deliveries that the messages of the queue name.
 
     - `deliveries`: where a delivery is read.
-    - `wait_of`: returns in how many seconds a pending delivery is due, 0 if it is.
-    - `attempt`: sends a delivery, keeps what has become of it, and returns in how many seconds it
-      is to be tried again, None if it is settled.
+    - `attempt`: sends a delivery, keeps what has become of it, and returns that.
+    - `now`: returns milliseconds since the Unix epoch.
     """
 
     def __init__(
         self,
         deliveries: Deliveries,
-        wait_of: Callable[[Message], float],
-        attempt: Callable[[Message], float | None],
-        queue: WebhookQueue,
+        attempt: Callable[[Message], Delivery],
+        queue: Queue,
+        now: Callable[[], int] = milliseconds,
     ) -> None:
         self._deliveries = deliveries
-        self._wait_of = wait_of
         self._attempt = attempt
         self._queue = queue
+        self._now = now
 
     def __call__(self, event: Mapping[str, Any]) -> Report:
         """Send a batch of deliveries at the same time, and report those that come again.
@@ -130,20 +143,32 @@ class QueueFunction:
         try:
             asked = msgspec.json.decode(record["body"], type=QueuedDelivery)
             message = self._deliveries.get(asked.webhook_id, asked.delivery_id)
-            if message is None or message.delivery.status != "pending":
+            if message is None or not _is_about(asked, message.delivery):
                 return True
-            if message.delivery.requested_at != asked.requested_at:
-                # Another message is about what was asked for later.
+            delivery = message.delivery
+            if self._wait(delivery) <= 0:
+                delivery = self._attempt(message)
+            if not _is_about(asked, delivery):
                 return True
-            wait: float | None = self._wait_of(message)
-            if not wait:
-                wait = self._attempt(message)
-            if wait is None:
-                return True
-            self._queue.hide(record["receiptHandle"], wait)
+            self._queue.hide(record["receiptHandle"], self._wait(delivery))
         except Exception as error:  # noqa: BLE001 - the other deliveries are sent nevertheless
             current().error = error
         return False
+
+    def _wait(self, delivery: Delivery) -> float:
+        """Return in how many seconds a pending delivery is due."""
+        if delivery.next_attempt_at is UNSET:
+            return 0
+        due = datetime.fromisoformat(delivery.next_attempt_at).timestamp()
+        return due - self._now() / 1000
+
+
+def _is_about(asked: QueuedDelivery, delivery: Delivery) -> bool:
+    """Return whether a delivery is still to be sent as a message asks.
+
+    If it was asked for again since, there is another message.
+    """
+    return delivery.status == "pending" and delivery.requested_at == asked.requested_at
 
 
 def run_for(seconds: float, loops: Sequence[Callable[[threading.Event], None]]) -> None:

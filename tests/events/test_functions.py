@@ -2,9 +2,11 @@
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from chalicelib.domain.deliveries import Deliveries, Delivery, Message
@@ -70,7 +72,7 @@ class Stream:
     """
 
     def __init__(self, deliveries: Deliveries) -> None:
-        self.queue: Any = FakeQueue()
+        self.queue = FakeQueue()
         self.published: list[list[str]] = []
         self.poison: set[str] = set()
         self._function = StreamFunction(
@@ -154,14 +156,15 @@ def test_what_cannot_be_passed_on_is_found(stream: Stream) -> None:
 
 
 class Sender:
-    """The queue's function, with waits and outcomes of attempts by delivery."""
+    """The queue's function, with what becomes of deliveries, by their ids. The time is TIME."""
 
     def __init__(self, deliveries: Deliveries) -> None:
-        self.queue: Any = FakeQueue()
-        self.waits: dict[str, float] = {}
-        self.outcomes: dict[str, Any] = {}
+        self.queue = FakeQueue()
+        self.outcomes: dict[str, dict[str, Any]] = {}
+        self.on_attempt: Callable[[str], None] = lambda _: None
         self.attempted: list[str] = []
-        self._function = QueueFunction(deliveries, self._wait_of, self._attempt, self.queue)
+        now = int(datetime.fromisoformat(TIME).timestamp() * 1000)
+        self._function = QueueFunction(deliveries, self._attempt, self.queue, lambda: now)
 
     def handle(self, *bodies: object) -> list[str]:
         """Send what messages name, and return the ids of those that come again."""
@@ -169,19 +172,16 @@ class Sender:
             {"messageId": str(number), "receiptHandle": f"r{number}", "body": json.dumps(body)}
             for number, body in enumerate(bodies)
         ]
-        return [
-            one["itemIdentifier"]
-            for one in self._function({"Records": records})["batchItemFailures"]
-        ]
+        report = self._function({"Records": records})
+        return [one["itemIdentifier"] for one in report["batchItemFailures"]]
 
-    def _wait_of(self, message: Message) -> float:
-        return self.waits.get(message.delivery.id, 0)
-
-    def _attempt(self, message: Message) -> float | None:
-        self.attempted.append(message.delivery.id)
+    def _attempt(self, message: Message) -> Delivery:
+        delivery_id = message.delivery.id
+        self.attempted.append(delivery_id)
         current().calls += 1
-        outcome = self.outcomes.get(message.delivery.id)
-        return outcome() if callable(outcome) else outcome
+        self.on_attempt(delivery_id)
+        changes = self.outcomes.get(delivery_id, {"status": "succeeded"})
+        return msgspec.structs.replace(message.delivery, **changes)
 
 
 @pytest.fixture
@@ -199,20 +199,29 @@ def body(number: int, requested_at: str = TIME) -> dict[str, str]:
 def test_settled_deliveries_leave_the_queue(sender: Sender, deliveries: Deliveries) -> None:
     """A delivery that succeeded or was given up is done; one that failed comes back when due."""
     deliveries.add([message(1), message(2)])
-    sender.outcomes = {"dlv_1": None, "dlv_2": 300.0}
+    sender.outcomes = {"dlv_2": {"next_attempt_at": "2026-11-25T08:05:00.000Z"}}
     assert sender.handle(body(1), body(2)) == ["1"]
-    assert sender.queue.hidden == {"r1": 300.0}
+    assert sender.queue.hidden == {"r1": 300}
     assert current().detail == ": 2 deliveries, 1 come again"
     assert (current().error, current().calls) == (None, 2)
 
 
 def test_what_is_not_due_waits(sender: Sender, deliveries: Deliveries) -> None:
     """A delivery whose time has not come is not sent, and its message is hidden until then."""
-    deliveries.add([message(1)])
-    sender.waits = {"dlv_1": 7200.5}
+    deliveries.add([message(1, next_attempt_at="2026-11-25T10:00:00.500Z")])
     assert sender.handle(body(1)) == ["0"]
     assert sender.queue.hidden == {"r0": 7200.5}
     assert sender.attempted == []
+
+
+def test_what_was_asked_for_again_meanwhile_has_its_own_message(
+    sender: Sender, deliveries: Deliveries
+) -> None:
+    """After an attempt during which the delivery was asked for again, its message is done."""
+    deliveries.add([message(1)])
+    sender.outcomes = {"dlv_1": {"requested_at": "2026-11-25T08:00:01.000Z"}}
+    assert sender.handle(body(1)) == []
+    assert sender.queue.hidden == {}
 
 
 def test_messages_about_the_past_are_dropped(sender: Sender, deliveries: Deliveries) -> None:
@@ -226,10 +235,11 @@ def test_one_failure_keeps_nothing_else(sender: Sender, deliveries: Deliveries) 
     """A message that is none of ours, or whose delivery fails unexpectedly, comes again alone."""
     deliveries.add([message(1), message(2)])
 
-    def fail() -> None:
-        raise RuntimeError("broken")
+    def fail(delivery_id: str) -> None:
+        if delivery_id == "dlv_1":
+            raise RuntimeError("broken")
 
-    sender.outcomes = {"dlv_1": fail}
+    sender.on_attempt = fail
     assert sender.handle(body(1), body(2), {"nonsense": 1}) == ["0", "2"]
     assert sorted(sender.attempted) == ["dlv_1", "dlv_2"]
     assert sender.queue.hidden == {}
@@ -241,10 +251,10 @@ def test_a_slow_endpoint_delays_no_other(sender: Sender, deliveries: Deliveries)
     deliveries.add([message(number) for number in range(10)])
     meeting = threading.Barrier(10, timeout=10)
 
-    def meet() -> None:
+    def meet(_: str) -> None:
         meeting.wait()
 
-    sender.outcomes = {f"dlv_{number}": meet for number in range(10)}
+    sender.on_attempt = meet
     assert sender.handle(*[body(number) for number in range(10)]) == []
 
 

@@ -14,7 +14,7 @@ from chalicelib.domain.caller import Caller
 from chalicelib.domain.deliveries import Delivery, Message
 from chalicelib.domain.errors import Problem
 from chalicelib.domain.events import CloudEvent, Events
-from chalicelib.domain.orders import NewOrder, OrderLine, OrderPatch, OrderService
+from chalicelib.domain.orders import NewOrder, OrderLine, OrderPatch, OrderService, OrderStatus
 from chalicelib.domain.registry import RESOURCES
 from chalicelib.domain.storage import Storage
 from chalicelib.domain.users import NewUser, UserPatch, UserService
@@ -128,7 +128,8 @@ def live(storage: Storage, seed: int) -> None:
 
     def change_order() -> None:
         user, order = chance.choice(bought)
-        status = chance.choice(["paid", "shipped", "delivered", "cancelled"])
+        steps: list[OrderStatus] = ["paid", "shipped", "delivered", "cancelled"]
+        status = chance.choice(steps)
         body = chance.choice([OrderPatch(status=status), OrderPatch(metadata={"gift": "yes"})])
         orders.patch(BOSS, user, order, body, None)
 
