@@ -3,7 +3,14 @@
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from chalice.app import AuthRequest, AuthResponse, Response
+from chalice.app import (
+    AuthRequest,
+    AuthResponse,
+    CloudWatchEvent,
+    DynamoDBEvent,
+    Response,
+    SQSEvent,
+)
 
 from chalicelib.docs_page import page as docs_page
 from chalicelib.docs_page.page import AssetName
@@ -68,6 +75,11 @@ from chalicelib.web.application import Api, Event, ProxyResponse
 from chalicelib.web.operation import BasePath, RoutePath
 from chalicelib.web.problem_details import Explanation, ProblemName, explain
 from chalicelib.web.responses import Cacheable, Deprecated, Text
+
+if TYPE_CHECKING:
+    from chalicelib.domain.webhook_endpoints import WebhookEndpoints
+    from chalicelib.events.fan_out import FanOut
+    from chalicelib.events.functions import QueueFunction, StreamFunction
 
 settings = cache(Settings.from_environment)
 
@@ -507,6 +519,100 @@ def get_user_orders_lambda(event: Event, context: Any) -> ProxyResponse:  # noqa
 def get_order_details_lambda(event: Event, context: Any) -> ProxyResponse:  # noqa: ANN401
     """GET /users/{user_id}/orders/{order_id}."""
     return app.invoke(event, context, "GET", "/users/{user_id}/orders/{order_id}")
+
+
+# The functions of events have roles of their own (.chalice/policies). What they are made of is in
+# chalicelib/events, which no other function imports.
+@cache
+def webhook_endpoints() -> "WebhookEndpoints":
+    """Return the webhooks as their sender sees them."""
+    from chalicelib.domain.webhook_endpoints import WebhookEndpoints  # noqa: PLC0415
+    from chalicelib.domain.webhook_secrets import WebhookSecrets  # noqa: PLC0415
+
+    key = cache(lambda: settings().webhook_key)
+    return WebhookEndpoints(storage(), history=settings().history, secrets=WebhookSecrets(key))
+
+
+@cache
+def fan_out() -> "FanOut":
+    """Return what makes deliveries of events, and publishes these if there is a bus."""
+    from chalicelib.events.batches import BatchClient  # noqa: PLC0415
+    from chalicelib.events.bus import SERVICE, EventBus  # noqa: PLC0415
+    from chalicelib.events.fan_out import FanOut  # noqa: PLC0415
+
+    name = settings().event_bus
+    bus = EventBus(name, BatchClient(SERVICE)) if name else None
+    return FanOut(webhook_endpoints(), bus.publish if bus else None)
+
+
+@cache
+def stream_function() -> "StreamFunction":
+    """Return what passes on the records of the table's stream."""
+    from chalicelib.events.batches import BatchClient  # noqa: PLC0415
+    from chalicelib.events.functions import StreamFunction  # noqa: PLC0415
+    from chalicelib.events.queue import SERVICE, WebhookQueue  # noqa: PLC0415
+    from chalicelib.storage.dynamodb.stream import TableStream, due_delivery  # noqa: PLC0415
+
+    events = Events(settings().event_source) if settings().events else None
+    queue = WebhookQueue(settings().webhook_queue_url, BatchClient(SERVICE))
+    stream = TableStream(RESOURCES, events)
+    return StreamFunction(stream.event, due_delivery, fan_out(), storage().deliveries, queue)
+
+
+@cache
+def queue_function() -> "QueueFunction":
+    """Return what sends the deliveries in the queue."""
+    from chalicelib.events.batches import BatchClient  # noqa: PLC0415
+    from chalicelib.events.functions import QueueFunction  # noqa: PLC0415
+    from chalicelib.events.queue import SERVICE, WebhookQueue  # noqa: PLC0415
+    from chalicelib.events.sender import Sender  # noqa: PLC0415
+
+    deliveries = storage().deliveries
+    sender = Sender(webhook_endpoints(), deliveries)
+    queue = WebhookQueue(settings().webhook_queue_url, BatchClient(SERVICE))
+    return QueueFunction(deliveries, sender.attempt, queue)
+
+
+def pass_on_and_send(seconds: float) -> None:
+    """Relay the outbox, and send the deliveries in the database, for so many seconds."""
+    from chalicelib.domain.deliveries import QueueingStorage  # noqa: PLC0415
+    from chalicelib.events.functions import run_for  # noqa: PLC0415
+    from chalicelib.events.relay import Relay  # noqa: PLC0415
+
+    queueing = storage()
+    if not isinstance(queueing, QueueingStorage):
+        raise TypeError(f"{settings().storage_scheme} is its own outbox.")
+    run_for(seconds, [Relay(queueing.outbox, fan_out()).run])
+
+
+# A stage has the functions that its storage needs.
+if settings().storage_scheme == "dynamodb":
+
+    @app.on_dynamodb_record(
+        stream_arn=settings().table_stream_arn,
+        batch_size=100,
+        # So that nothing is missed between the stream and this function.
+        starting_position="TRIM_HORIZON",
+        name="relayEvents",
+    )
+    def relay_events(event: DynamoDBEvent) -> Any:  # noqa: ANN401 - Lambda's response
+        """Pass on what the table's stream tells of."""
+        return app.work(event.context, "relayEvents", lambda: stream_function()(event.to_dict()))
+
+    @app.on_sqs_message(
+        queue=settings().webhook_queue, batch_size=10, maximum_concurrency=10, name="sendWebhooks"
+    )
+    def send_webhooks(event: SQSEvent) -> Any:  # noqa: ANN401 - Lambda's response
+        """Send the deliveries that are due."""
+        return app.work(event.context, "sendWebhooks", lambda: queue_function()(event.to_dict()))
+
+
+if settings().storage_scheme == "postgresql+psycopg":
+
+    @app.schedule("rate(1 minute)", name="relayOutbox")
+    def relay_outbox(event: CloudWatchEvent) -> None:
+        """Pass on the events in the outbox, and send the deliveries that are due."""
+        app.work(event.context, "relayOutbox", lambda: pass_on_and_send(50))
 
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from functools import cached_property
+from urllib.parse import urlsplit
 
 from chalicelib.parameter_store import read_parameter
 from chalicelib.settings_error import SettingsError
@@ -19,6 +20,8 @@ _JWKS_URL = re.compile(
 # Inserted into a page and its Content-Security-Policy: no characters that are special in either.
 _SWAGGER_UI_URL = re.compile(r"(https://[A-Za-z0-9.-]+(:[0-9]{1,5})?)?(/[A-Za-z0-9._~@-]+)*")
 
+# Chalice wants an ARN to declare the function for the stream; the packages put the right one in.
+_NO_STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/none/stream/none"
 _URI = re.compile(r"[a-z][a-z0-9+.-]*:[!-~]+")
 _EVENT_SOURCE = "urn:user-management:api"
 
@@ -61,6 +64,11 @@ class Settings:
     def storage_url(self) -> str:
         """The URL of the storage, for `open_storage`."""
         return self._required("STORAGE_URL", "such as dynamodb://<table>")
+
+    @cached_property
+    def storage_scheme(self) -> str:
+        """The scheme of the storage's URL, which says what kind it is; "" without storage."""
+        return urlsplit(self._environment.get("STORAGE_URL", "")).scheme
 
     def storage_password(self) -> str | None:
         """Return the current password of the database, or None if none is configured.
@@ -109,6 +117,16 @@ class Settings:
     def webhook_queue_url(self) -> str:
         """The URL of the SQS queue of deliveries to webhooks."""
         return self._required("WEBHOOK_QUEUE_URL", "to the URL of the SQS queue of deliveries")
+
+    @cached_property
+    def webhook_queue(self) -> str:
+        """The name of that queue, to declare its function by; the packages put the right one in."""
+        return self._environment.get("WEBHOOK_QUEUE_URL", "").rpartition("/")[2] or "webhooks"
+
+    @cached_property
+    def table_stream_arn(self) -> str:
+        """The ARN of the table's stream, to declare its function by."""
+        return self._environment.get("TABLE_STREAM_ARN") or _NO_STREAM
 
     @cached_property
     def webhook_key(self) -> bytes:

@@ -1,10 +1,12 @@
-"""CloudFormation alarms for each Lambda function and each DynamoDB operation.
+"""CloudFormation alarms for each Lambda function, each DynamoDB operation, and events.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudwatch-alarm.html
 """
 
 from collections.abc import Iterable
 from typing import Any
+
+from deployment.event_functions import SLOW_STREAM
 
 # DynamoDB reports errors per operation, and throttled requests per table.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
@@ -41,6 +43,43 @@ def throttle_alarms(functions: Iterable[str]) -> Resources:
             "Lambda throttles the function: a concurrency limit is reached",
         )
         for name in functions
+    }
+
+
+def error_alarms(functions: Iterable[str]) -> Resources:
+    """Return alarms for failed invocations of the functions of events, by logical name."""
+    return {
+        f"{name}Errors": _alarm(
+            "AWS/Lambda",
+            "Errors",
+            {"FunctionName": {"Ref": name}},
+            "The function fails as a whole: what it was to pass on is late",
+        )
+        for name in functions
+    }
+
+
+def stream_alarms(relay: str, queues: Iterable[str]) -> Resources:
+    """Return alarms for events that are late or were given up.
+
+    `relay` is the logical name of the stream's function, and `queues` those of the queues with what
+    was given up.
+    """
+    late = _alarm(
+        "AWS/Lambda",
+        "IteratorAge",
+        {"FunctionName": {"Ref": relay}},
+        "Changes are passed on more than 15 minutes late",
+    )
+    late["Properties"] |= {"Statistic": "Maximum", "Threshold": SLOW_STREAM}
+    return {"LateEvents": late} | {
+        f"{name}Messages": _alarm(
+            "AWS/SQS",
+            "ApproximateNumberOfMessagesVisible",
+            {"QueueName": {"Fn::GetAtt": [name, "QueueName"]}},
+            "Something was given up: the messages in the queue say what",
+        )
+        for name in queues
     }
 
 

@@ -34,10 +34,11 @@ def check_stage(stage: Stage) -> None:
         stage.settings.check_authentication()
         _ = stage.settings.storage_url
         _ = stage.settings.cors_origins
+        _ = stage.settings.events, stage.settings.event_source
     except SettingsError as error:
         raise DeploymentError(
             f"{str(error).removesuffix('.')}; write it under stages.{stage.name}."
             "environment_variables in .chalice/config.json."
         ) from None
     stage.check_storage()
-    _ = stage.cursor_parameter
+    _ = stage.cursor_parameter, stage.webhook_key_parameter

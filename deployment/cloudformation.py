@@ -6,19 +6,27 @@ https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/s
 import json
 from typing import Any
 
-from deployment import queries, route_functions
-from deployment.alarms import as_dimensions, table_alarms, throttle_alarms
+from deployment import event_functions, queries, route_functions
+from deployment.alarms import (
+    as_dimensions,
+    error_alarms,
+    stream_alarms,
+    table_alarms,
+    throttle_alarms,
+)
 from deployment.burn_alarms import burn_alarms
 from deployment.dashboard import dashboard
 from deployment.gateway_responses import EXTENSION, as_extension, gateway_responses
 from deployment.monitored import Monitored, monitored
-from deployment.policy import scoped
+from deployment.permissions import Arns, for_api, for_event_function
+from deployment.policy import Resources, scoped
 from deployment.snapstart import use_alias
 from deployment.stages import Stage
 
 _FUNCTION = "AWS::Serverless::Function"
 _HANDLER = "APIHandler"
 _ACCESS_LOGS = "AccessLogs"
+_QUEUE, _QUEUE_FAILURES, _STREAM_FAILURES = "WebhookQueue", "WebhookFailures", "StreamFailures"
 _ALARMS = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
 _URI = (
     "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31"
@@ -34,9 +42,13 @@ def complete(template: Template, stage: Stage, *, per_route: bool, snapstart: bo
     if stage.uses_dynamodb:
         resources["Table"]["Properties"]["TableName"] = stage.table
         resources |= table_alarms({"Ref": "Table"})
+        _complete_events(resources, stage)
     else:
-        del resources["Table"]
-        del template["Outputs"]["TableName"]
+        for name in ("Table", _QUEUE, _QUEUE_FAILURES, _STREAM_FAILURES):
+            del resources[name]
+        for name in ("TableName", "WebhookQueueUrl"):
+            del template["Outputs"][name]
+    resources |= error_alarms(_logical_id(name) for name in event_functions.names(stage))
     api = resources["RestAPI"]["Properties"]
     swagger = api["DefinitionBody"]
     swagger["info"]["title"] = stage.full_name
@@ -53,7 +65,45 @@ def complete(template: Template, stage: Stage, *, per_route: bool, snapstart: bo
     watched = monitored(stage, swagger, names, per_route=per_route)
     _add_queries(resources, watched)
     _add_dashboard(resources, watched)
-    _scope_role(resources, stage)
+    _scope_roles(resources, stage)
+
+
+def _complete_events(resources: Template, stage: Stage) -> None:
+    """Name the queues, and say of the event sources what Chalice cannot."""
+    for name, queue in (
+        (_QUEUE, stage.queue),
+        (_QUEUE_FAILURES, stage.queue_failures),
+        (_STREAM_FAILURES, stage.stream_failures),
+    ):
+        resources[name]["Properties"] |= {
+            "QueueName": queue,
+            "MessageRetentionPeriod": event_functions.FOURTEEN_DAYS,
+        }
+    resources[_QUEUE]["Properties"] |= {
+        "VisibilityTimeout": event_functions.VISIBILITY_TIMEOUT,
+        "RedrivePolicy": {
+            "deadLetterTargetArn": {"Fn::GetAtt": [_QUEUE_FAILURES, "Arn"]},
+            "maxReceiveCount": event_functions.MAX_RECEIVES,
+        },
+    }
+    relay, send = (resources[_logical_id(name)] for name in event_functions.names(stage))
+    for function in (relay, send):
+        variables = function["Properties"]["Environment"]["Variables"]
+        variables["WEBHOOK_QUEUE_URL"] = {"Ref": _QUEUE}
+    [stream] = relay["Properties"]["Events"].values()
+    failures = {"Type": "SQS", "Destination": {"Fn::GetAtt": [_STREAM_FAILURES, "Arn"]}}
+    stream["Properties"] |= {
+        **event_functions.stream_options(),
+        "Stream": {"Fn::GetAtt": ["Table", "StreamArn"]},
+        "DestinationConfig": {"OnFailure": failures},
+    }
+    [queue_source] = send["Properties"]["Events"].values()
+    queue_source["Properties"] |= {
+        **event_functions.queue_options(),
+        "Queue": {"Fn::GetAtt": [_QUEUE, "Arn"]},
+    }
+    failed = (_QUEUE_FAILURES, _STREAM_FAILURES)
+    resources |= stream_alarms(_logical_id(event_functions.RELAY), failed)
 
 
 def _logical_id(name: str) -> str:
@@ -136,21 +186,31 @@ def _add_dashboard(resources: Template, watched: Monitored) -> None:
     }
 
 
-def _scope_role(resources: Template, stage: Stage) -> None:
-    """Restrict the functions' role to the table, the stage's parameters and the log groups."""
-    table = [{"Fn::Sub": "${Table.Arn}"}, {"Fn::Sub": "${Table.Arn}/index/*"}]
-    parameter = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter"
-    groups = [f"{name}Logs" for name in _functions(resources)]
-    [policy] = resources["DefaultRole"]["Properties"]["Policies"]
+def _scope_roles(resources: Template, stage: Stage) -> None:
+    """Restrict the roles to the table, the stage's parameters, the queues and the log groups."""
+    arn = "arn:${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}:%s"
+    arns = Arns(
+        table={"Fn::Sub": "${Table.Arn}"},
+        index={"Fn::Sub": "${Table.Arn}/index/*"},
+        stream={"Fn::Sub": "${Table.Arn}/stream/*"},
+        queue={"Fn::GetAtt": [_QUEUE, "Arn"]},
+        stream_failures={"Fn::GetAtt": [_STREAM_FAILURES, "Arn"]},
+        named=lambda service, resource: {"Fn::Sub": arn % (service, resource)},
+        logs=lambda name: {"Fn::GetAtt": [f"{name}Logs", "Arn"]},
+    )
+    own = {_logical_id(name): name for name in event_functions.names(stage)}
+    others = [name for name in _functions(resources) if name not in own]
+    _scope(resources["DefaultRole"], for_api(stage, arns, others))
+    for logical_id, name in own.items():
+        role = resources[f"{logical_id}Role"]
+        _scope(role, for_event_function(name, stage, arns, logical_id))
+
+
+def _scope(role: Template, resources: Resources) -> None:
+    [policy] = role["Properties"]["Policies"]
     policy["PolicyDocument"] = scoped(
         policy["PolicyDocument"],
-        {
-            "dynamodb": table if stage.uses_dynamodb else [],
-            "ssm": [
-                {"Fn::Sub": f"{parameter}/{name.removeprefix('/')}"} for name in stage.parameters
-            ],
-            "logs": [{"Fn::GetAtt": [name, "Arn"]} for name in groups],
-        },
+        resources,
         # The stack creates the groups.
         without=frozenset({"logs:CreateLogGroup"}),
     )

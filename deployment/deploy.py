@@ -1,21 +1,24 @@
 """`make deploy` and `make delete`: a personal stage, deployed with `chalice deploy`.
 
-Chalice creates the API, the functions and their role. The table and the secret are created before
-it. The role is restricted and API Gateway's own responses are set after it.
+Chalice creates the API, the functions and their roles. The table, the queues and the secrets are
+created before it. The roles are restricted, the event sources completed and API Gateway's own
+responses set after it.
 """
 
 import json
 import secrets
-from collections.abc import Iterator
+from contextlib import suppress
 
 from chalicelib.domain.registry import RESOURCES
 from chalicelib.storage.dynamodb.table import create_table
+from deployment import event_functions, event_sources
 from deployment.account import Account
 from deployment.chalice_command import chalice
 from deployment.checks import check
 from deployment.errors import DeploymentError
 from deployment.gateway_responses import gateway_responses
-from deployment.policy import scoped
+from deployment.permissions import Arns, for_api, for_event_function
+from deployment.policy import Resources, scoped
 from deployment.stages import Stage
 
 
@@ -26,8 +29,15 @@ def deploy(stage: Stage) -> str:
     _check_state(stage, account)
     _check_parameters(stage, account)
     _create_data(stage, account)
-    chalice(stage, "deploy")
-    _scope_role(stage, account)
+    if stage.uses_dynamodb:
+        queue_url = event_sources.create_queues(stage, account)
+        stream = event_sources.stream_arn(stage, account)
+        # app.py declares the functions' sources by these.
+        chalice(stage, "deploy", TABLE_STREAM_ARN=stream, WEBHOOK_QUEUE_URL=queue_url)
+        event_sources.complete(stage, account, queue_url)
+    else:
+        chalice(stage, "deploy")
+    _scope_roles(stage, account)
     api = stage.deployed["rest_api"]
     _set_gateway_responses(stage, account, api["rest_api_id"])
     return api["rest_api_url"]
@@ -36,7 +46,7 @@ def deploy(stage: Stage) -> str:
 def delete(stage: Stage, *, with_data: bool) -> None:
     """Delete what `deploy` created; the data only if `with_data`. Raises DeploymentError."""
     account = Account()
-    functions = list(_function_names(stage))
+    functions = _function_names(stage)
     chalice(stage, "delete")
     logs = account.client("logs")
     for name in functions:
@@ -44,6 +54,8 @@ def delete(stage: Stage, *, with_data: bool) -> None:
             logs.delete_log_group(logGroupName=f"/aws/lambda/{name}")
         except logs.exceptions.ResourceNotFoundException:
             continue  # A function that was never invoked has no log group.
+    if stage.uses_dynamodb:
+        event_sources.delete_queues(stage, account)
     if with_data:
         _delete_data(stage, account)
 
@@ -87,12 +99,9 @@ def _create_data(stage: Stage, account: Account) -> None:
     if stage.uses_dynamodb:
         _create_table(stage, account)
     ssm = account.client("ssm")
-    try:
-        ssm.put_parameter(
-            Name=stage.cursor_parameter, Value=secrets.token_urlsafe(32), Type="SecureString"
-        )
-    except ssm.exceptions.ParameterAlreadyExists:
-        return
+    for name in (stage.cursor_parameter, stage.webhook_key_parameter):
+        with suppress(ssm.exceptions.ParameterAlreadyExists):
+            ssm.put_parameter(Name=name, Value=secrets.token_urlsafe(32), Type="SecureString")
 
 
 def _create_table(stage: Stage, account: Account) -> None:
@@ -104,6 +113,7 @@ def _create_table(stage: Stage, account: Account) -> None:
             ttl=True,
             point_in_time_recovery=True,
             deletion_protection=True,
+            stream=True,
         )
     except ValueError as error:
         raise DeploymentError(str(error)) from None
@@ -112,7 +122,8 @@ def _create_table(stage: Stage, account: Account) -> None:
 def _delete_data(stage: Stage, account: Account) -> None:
     if stage.uses_dynamodb:
         _delete_table(stage, account)
-    account.client("ssm").delete_parameters(Names=[stage.cursor_parameter])
+    names = [stage.cursor_parameter, stage.webhook_key_parameter]
+    account.client("ssm").delete_parameters(Names=names)
 
 
 def _delete_table(stage: Stage, account: Account) -> None:
@@ -126,29 +137,30 @@ def _delete_table(stage: Stage, account: Account) -> None:
         return
 
 
-def _scope_role(stage: Stage, account: Account) -> None:
-    iam = account.client("iam")
-    names = {"RoleName": stage.full_name, "PolicyName": stage.full_name}
-    policy = iam.get_role_policy(**names)["PolicyDocument"]
-    table = []
-    if stage.uses_dynamodb:
-        arn = account.arn("dynamodb", f"table/{stage.table}")
-        table = [arn, f"{arn}/index/*"]
-    scoped_policy = scoped(
-        policy,
-        {
-            "dynamodb": table,
-            "ssm": [
-                account.arn("ssm", f"parameter/{name.removeprefix('/')}")
-                for name in stage.parameters
-            ],
-            "logs": [
-                account.arn("logs", f"log-group:/aws/lambda/{name}:*")
-                for name in _function_names(stage)
-            ],
-        },
+def _scope_roles(stage: Stage, account: Account) -> None:
+    table = account.arn("dynamodb", f"table/{stage.table}") if stage.uses_dynamodb else ""
+    arns = Arns(
+        table=table,
+        index=f"{table}/index/*",
+        stream=f"{table}/stream/*",
+        queue=account.arn("sqs", stage.queue),
+        stream_failures=account.arn("sqs", stage.stream_failures),
+        named=account.arn,
+        logs=lambda name: account.arn("logs", f"log-group:/aws/lambda/{name}:*"),
     )
-    iam.put_role_policy(**names, PolicyDocument=json.dumps(scoped_policy))
+    own = {f"{stage.full_name}-{name}": name for name in event_functions.names(stage)}
+    others = [name for name in _function_names(stage) if name not in own]
+    _scope(account, stage.full_name, for_api(stage, arns, others))
+    for function, name in own.items():
+        # Chalice calls a function's own role as the function.
+        _scope(account, function, for_event_function(name, stage, arns, function))
+
+
+def _scope(account: Account, role: str, resources: Resources) -> None:
+    iam = account.client("iam")
+    names = {"RoleName": role, "PolicyName": role}
+    policy = scoped(iam.get_role_policy(**names)["PolicyDocument"], resources)
+    iam.put_role_policy(**names, PolicyDocument=json.dumps(policy))
 
 
 def _set_gateway_responses(stage: Stage, account: Account, api: str) -> None:
@@ -164,7 +176,7 @@ def _set_gateway_responses(stage: Stage, account: Account, api: str) -> None:
     gateway.create_deployment(restApiId=api, stageName=stage.api_stage)
 
 
-def _function_names(stage: Stage) -> Iterator[str]:
-    for values in stage.deployed.values():
-        if "lambda_arn" in values:
-            yield values["lambda_arn"].rpartition(":")[2]
+def _function_names(stage: Stage) -> list[str]:
+    # Event sources have the ARN of their function too.
+    arns = {values["lambda_arn"] for values in stage.deployed.values() if "lambda_arn" in values}
+    return sorted(arn.rpartition(":")[2] for arn in arns)

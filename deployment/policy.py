@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 Resources = Mapping[str, Sequence[object]]
-"""The resources of each service, by the part of an action before the colon."""
+"""The resources of each service, by the part of an action before the colon.
+
+A statement whose first action has an entry of its own has those resources.
+"""
 
 # X-Ray's actions have no resource types, and a function in a VPC needs the actions on network
 # interfaces for any resource.
@@ -28,8 +31,15 @@ def scoped(
     statements = []
     for statement in policy["Statement"]:
         actions = [action for action in statement["Action"] if action not in without]
+        if not actions:
+            continue
         service = actions[0].partition(":")[0]
-        arns = ["*"] if service in _UNSCOPED else list(resources[service])
+        found = resources.get(actions[0], resources.get(service))
+        if found is None and service in _UNSCOPED:
+            found = ["*"]
+        if found is None:
+            raise LookupError(f"No resources are known for {service}.")
+        arns = list(found)
         if not arns:
             continue  # The stage does not use this service.
         statements.append({"Effect": "Allow", "Action": actions, "Resource": arns})

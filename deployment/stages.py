@@ -16,7 +16,7 @@ from deployment.errors import DeploymentError
 
 PROJECT = Path(__file__).parent.parent
 
-_SECRETS = ("AUTH_SECRET", "CURSOR_SECRET")
+_SECRETS = ("AUTH_SECRET", "CURSOR_SECRET", "WEBHOOK_KEY")
 
 
 class Stage:
@@ -75,7 +75,7 @@ class Stage:
         """Raise DeploymentError unless the functions can reach the storage."""
         if self.uses_dynamodb:
             _ = self.table
-        elif not (self._config.subnet_ids and self._config.security_group_ids):
+        elif not self.is_in_vpc:
             raise DeploymentError(
                 f"STORAGE_URL of stage {self.name!r} names a database, which functions can only"
                 f" reach inside its VPC: set subnet_ids and security_group_ids under"
@@ -105,6 +105,42 @@ class Stage:
         return name
 
     @property
+    def webhook_key_parameter(self) -> str:
+        """The SSM parameter with the key of webhooks' secrets. Raises DeploymentError if unset."""
+        name = self.environment.get("WEBHOOK_KEY_PARAMETER", "")
+        if not name:
+            raise DeploymentError(
+                f"{self._setting('WEBHOOK_KEY_PARAMETER')} must name an SSM parameter, as"
+                f" /user-management/{self.name}/webhook-key."
+            )
+        return name
+
+    @property
+    def event_bus(self) -> str | None:
+        """The name or ARN of the EventBridge bus that gets all events, or None."""
+        return self.settings.event_bus
+
+    @property
+    def queue(self) -> str:
+        """The name of the SQS queue of deliveries to webhooks."""
+        return f"{self.full_name}-webhooks"
+
+    @property
+    def queue_failures(self) -> str:
+        """The name of the queue with the messages that were given up."""
+        return f"{self.full_name}-webhooks-failures"
+
+    @property
+    def stream_failures(self) -> str:
+        """The name of the queue that tells of records of the stream that were given up."""
+        return f"{self.full_name}-stream-failures"
+
+    @property
+    def is_in_vpc(self) -> bool:
+        """Whether the functions are in a VPC."""
+        return bool(self._config.subnet_ids and self._config.security_group_ids)
+
+    @property
     def auth_parameter(self) -> str | None:
         """The SSM parameter with the shared secret of tokens, or None if public keys are used."""
         return self.environment.get("AUTH_SECRET_PARAMETER") or None
@@ -116,8 +152,13 @@ class Stage:
 
     @property
     def parameters(self) -> list[str]:
-        """The names of all SSM parameters that the functions read."""
-        names = [self.cursor_parameter, self.auth_parameter, self.password_parameter]
+        """The names of all SSM parameters that the API's functions read."""
+        names = [
+            self.cursor_parameter,
+            self.auth_parameter,
+            self.password_parameter,
+            self.webhook_key_parameter,
+        ]
         return [name for name in names if name is not None]
 
     @property

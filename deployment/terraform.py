@@ -7,20 +7,27 @@ resources. Corrected here are Chalice's Swagger document and policy, which are s
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deployment import queries, route_functions
+from deployment import event_functions, queries, route_functions
 from deployment.dashboard import dashboard
 from deployment.gateway_responses import EXTENSION, as_extension, gateway_responses
 from deployment.monitored import monitored
-from deployment.policy import scoped
+from deployment.permissions import Arns, for_api, for_event_function
+from deployment.policy import Resources, scoped
 from deployment.stages import Stage
 
 SOURCES = Path("infra") / "terraform"
 
-_TABLE_SOURCES = ("table.tf", "table_alarms_override.tf")
+_TABLE_SOURCES = (
+    "table.tf",
+    "table_alarms_override.tf",
+    "events.tf",
+    "events_override.tf",
+    "event_alarms_override.tf",
+)
 _TABLE_ARN = "${aws_dynamodb_table.this.arn}"
 _ALARMS = (
     "${[for alarm in concat(values(aws_cloudwatch_metric_alarm.this),"
@@ -43,6 +50,8 @@ def complete(directory: Path, stage: Stage, *, per_route: bool) -> None:
         if source.name not in _TABLE_SOURCES or stage.uses_dynamodb:
             shutil.copy(source, directory)
     (directory / "stage.auto.tfvars.json").write_text(_json(_variables(stage, document)))
+    if stage.uses_dynamodb:
+        (directory / "events.tf.json").write_text(_json({"locals": {"events": _events(stage)}}))
     monitoring = {"locals": _monitoring(stage, document, per_route=per_route)}
     (directory / "monitoring.tf.json").write_text(_json(monitoring))
 
@@ -54,9 +63,15 @@ def correct(document: dict[str, Any], stage: Stage, *, per_route: bool) -> None:
     del document["terraform"]
     del document["data"]["null_data_source"]
     resources = document["resource"]
-    for role_policy in resources["aws_iam_role_policy"].values():
-        functions = resources["aws_lambda_function"].values()
-        role_policy["policy"] = _scoped(role_policy["policy"], stage, functions)
+    _scope_roles(resources, stage)
+    if stage.uses_dynamodb:
+        for name in event_functions.names(stage):
+            variables = resources["aws_lambda_function"][name]["environment"]["variables"]
+            variables["WEBHOOK_QUEUE_URL"] = "${aws_sqs_queue.webhooks.url}"
+        sources = resources["aws_lambda_event_source_mapping"]
+        # Lambda refuses a source that the role cannot read yet. An override cannot say so.
+        for name, source in event_functions.SOURCES.items():
+            sources[source]["depends_on"] = [f"aws_iam_role_policy.{name}_role"]
     for mapping in resources.get("aws_api_gateway_base_path_mapping", {}).values():
         # A reference, so that the mapping depends on the stage.
         mapping["stage_name"] = "${aws_api_gateway_stage.this.stage_name}"
@@ -71,17 +86,49 @@ def correct(document: dict[str, Any], stage: Stage, *, per_route: bool) -> None:
     document["locals"]["chalice_api_swagger"] = json.dumps(swagger)
 
 
-def _scoped(policy: str, stage: Stage, functions: Iterable[Mapping[str, Any]]) -> str:
-    groups = [f"log-group:/aws/lambda/{function['function_name']}:*" for function in functions]
-    parameters = [f"parameter/{name.removeprefix('/')}" for name in stage.parameters]
-    resources = {
-        "dynamodb": [_TABLE_ARN, f"{_TABLE_ARN}/index/*"] if stage.uses_dynamodb else [],
-        "ssm": [_ARN % ("ssm", parameter) for parameter in parameters],
-        "logs": [_ARN % ("logs", group) for group in groups],
+def _events(stage: Stage) -> dict[str, object]:
+    """Return what `infra/terraform/events.tf` and its overrides use."""
+    return {
+        "queue": stage.queue,
+        "queue_failures": stage.queue_failures,
+        "stream_failures": stage.stream_failures,
+        "visibility_timeout": event_functions.VISIBILITY_TIMEOUT,
+        "retention": event_functions.FOURTEEN_DAYS,
+        "max_receives": event_functions.MAX_RECEIVES,
+        "slow_stream": event_functions.SLOW_STREAM,
+        "stream": event_functions.stream_options(),
+        "filters": event_functions.filters(),
+        "queue_source": event_functions.queue_options(),
     }
+
+
+def _scope_roles(resources: Mapping[str, Any], stage: Stage) -> None:
+    arns = Arns(
+        table=_TABLE_ARN,
+        index=f"{_TABLE_ARN}/index/*",
+        stream=f"{_TABLE_ARN}/stream/*",
+        queue="${aws_sqs_queue.webhooks.arn}",
+        stream_failures="${aws_sqs_queue.stream_failures.arn}",
+        named=lambda service, resource: _ARN % (service, resource),
+        logs=lambda function: _ARN % ("logs", f"log-group:/aws/lambda/{function}:*"),
+    )
+    functions = {
+        name: entry["function_name"] for name, entry in resources["aws_lambda_function"].items()
+    }
+    own = event_functions.names(stage)
+    others = [function for name, function in functions.items() if name not in own]
+    policies = resources["aws_iam_role_policy"]
+    _scope(policies["default-role"], for_api(stage, arns, others))
+    for name in own:
+        allowed = for_event_function(name, stage, arns, functions[name])
+        _scope(policies[f"{name}_role"], allowed)
+
+
+def _scope(role_policy: dict[str, Any], resources: Resources) -> None:
     # Terraform creates the groups.
     without = frozenset({"logs:CreateLogGroup"})
-    return json.dumps(scoped(json.loads(policy), resources, without=without))
+    policy = scoped(json.loads(role_policy["policy"]), resources, without=without)
+    role_policy["policy"] = json.dumps(policy)
 
 
 def _add_invoke_permissions(permissions: dict[str, Any]) -> None:
@@ -93,7 +140,11 @@ def _add_invoke_permissions(permissions: dict[str, Any]) -> None:
 def _variables(stage: Stage, document: Mapping[str, Any]) -> dict[str, object]:
     functions = document["resource"]["aws_lambda_function"]
     permissions = document["resource"]["aws_lambda_permission"]
-    called = {entry["function_name"] for entry in permissions.values()}
+    called = {
+        entry["function_name"]
+        for entry in permissions.values()
+        if entry["principal"].startswith("apigateway.")
+    }
     return {
         "name": stage.full_name,
         **({"table": stage.table} if stage.uses_dynamodb else {}),
@@ -104,6 +155,9 @@ def _variables(stage: Stage, document: Mapping[str, Any]) -> dict[str, object]:
             for name, entry in functions.items()
             if f"${{aws_lambda_function.{name}.arn}}" in called
         ),
+        "event_functions": [
+            functions[name]["function_name"] for name in event_functions.names(stage)
+        ],
     }
 
 

@@ -50,12 +50,20 @@ def url_of(engines: Emulators, name: str) -> str:
 
 
 @contextlib.contextmanager
-def a_table(client: Any, resources: Resources = RESOURCES) -> Iterator[str]:
+def a_table(
+    client: Any, resources: Resources = RESOURCES, *, stream: bool = False
+) -> Iterator[str]:
     """Create a table, and delete it afterwards."""
     name = f"users-{secrets.token_hex(8)}"
     # Without TTL: the emulator has its own time, and would remove the tests' records.
     create_table(
-        client, name, resources, ttl=False, point_in_time_recovery=False, deletion_protection=False
+        client,
+        name,
+        resources,
+        ttl=False,
+        point_in_time_recovery=False,
+        deletion_protection=False,
+        stream=stream,
     )
     try:
         yield name

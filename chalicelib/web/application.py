@@ -9,7 +9,7 @@ import functools
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 from uuid import uuid4
 
@@ -47,6 +47,7 @@ _NO_METHODS: dict[str, Any] = {}
 
 Event = dict[str, Any]
 ProxyResponse = dict[str, Any]
+ResultT = TypeVar("ResultT")
 
 
 class Api(Chalice):
@@ -165,6 +166,25 @@ class Api(Chalice):
             status = response["statusCode"]
             log.write(Exchange("", name, status, started, request_id, activity.trace_id), activity)
         return response
+
+    def work(self, context: Any, name: str, run: Callable[[], ResultT]) -> ResultT:  # noqa: ANN401 - Lambda's context
+        """Return the result of a function that nobody waits for, and write its line.
+
+        Its status is 200, or 500 where `run` raises or notes an error in the activity.
+        """
+        started, activity = time.perf_counter_ns(), begin()
+        try:
+            return run()
+        except Exception as error:
+            activity.error = error
+            raise
+        finally:
+            log = self._request_log()
+            if log is not None:
+                status = 200 if activity.error is None else 500
+                request_id = getattr(context, "aws_request_id", "")
+                exchange = Exchange("", name, status, started, request_id, activity.trace_id)
+                log.write(exchange, activity)
 
     def refuse(self, error: Exception, event: Event) -> ProxyResponse:
         """Return the response to an event that ends in `error`, outside a view."""

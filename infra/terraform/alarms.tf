@@ -28,8 +28,23 @@ locals {
     }
   }
 
-  # Set by table_alarms_override.tf, which only a stage on DynamoDB has.
-  table_alarms = {}
+  error_alarms = {
+    for name in var.event_functions : "${name}-errors" => {
+      description = "The function fails as a whole: what it was to pass on is late"
+      namespace   = "AWS/Lambda"
+      metric_name = "Errors"
+      dimensions  = { FunctionName = name }
+    }
+  }
+
+  # Set by table_alarms_override.tf and event_alarms_override.tf, which only a stage on DynamoDB has.
+  table_alarms   = {}
+  failure_alarms = {}
+  late_alarms    = {}
+
+  counting_alarms = merge(
+    local.throttle_alarms, local.error_alarms, local.table_alarms, local.failure_alarms,
+  )
 
   alarms = merge(
     {
@@ -41,12 +56,20 @@ locals {
     },
     # These go off when the metric is above zero.
     {
-      for name, alarm in merge(local.throttle_alarms, local.table_alarms) : name => merge(alarm, {
+      for name, alarm in local.counting_alarms : name => merge(alarm, {
         statistic           = "Sum"
         extended_statistic  = null
         unit                = null
         datapoints_to_alarm = 1
         threshold           = 0
+      })
+    },
+    {
+      for name, alarm in local.late_alarms : name => merge(alarm, {
+        statistic           = "Maximum"
+        extended_statistic  = null
+        unit                = null
+        datapoints_to_alarm = 1
       })
     },
   )

@@ -1,4 +1,4 @@
-# Only a stage on DynamoDB has this file and table_alarms_override.tf.
+# Only a stage on DynamoDB has this file and table_alarms_override.tf; see also events.tf.
 
 variable "table" {
   description = "The DynamoDB table in the stage's STORAGE_URL"
@@ -47,6 +47,10 @@ resource "aws_dynamodb_table" "this" {
       "name", "email", "status", "metadata", "created_at", "updated_at", "version",
     ]
   }
+
+  # The stream is the outbox of events.
+  stream_enabled   = true
+  stream_view_type = "NEW_AND_OLD_IMAGES"
 
   ttl {
     attribute_name = "expires_at"

@@ -20,6 +20,11 @@ variable "called_functions" {
   type        = list(string)
 }
 
+variable "event_functions" {
+  description = "The names of the functions that pass on events and send webhooks"
+  type        = list(string)
+}
+
 # Optional settings.
 
 variable "log_retention_in_days" {

@@ -33,6 +33,7 @@ class Project:
         (folder / ".chalice").mkdir()
         for name in ("config.json", "resources.yaml"):
             shutil.copy(ROOT / ".chalice" / name, folder / ".chalice")
+        shutil.copytree(ROOT / ".chalice/policies", folder / ".chalice/policies")
         architecture = _ARCHITECTURES.get(platform.machine(), "x86_64")
         self.write_config({**self.config, "lambda_architecture": architecture})
 

@@ -85,7 +85,7 @@ def new_storage(
                 stack.callback(tables[0].close)
             table = stack.enter_context(a_table(tables[0], resources))
             storage = DynamoDBStorage(
-                table, resources, client=_CLIENTS[engine], budget=_BUDGET, **options
+                table, resources, client=CLIENTS[engine], budget=_BUDGET, **options
             )
             stack.callback(storage.close)
             return storage
@@ -130,7 +130,7 @@ class DynamoDBLocalClient:
         self._client.close()
 
 
-_CLIENTS: dict[str, Callable[[float], DynamoDBClient]] = {
+CLIENTS: dict[str, Callable[[float], DynamoDBClient]] = {
     "ministack": make_client,
     "dynamodb-local": DynamoDBLocalClient,
 }

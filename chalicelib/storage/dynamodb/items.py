@@ -38,6 +38,7 @@ Attribute = dict[str, Any]
 
 INDEX = "GSI1"
 TIME_TO_LIVE = "expires_at"
+TRACE = "trace"
 # The attribute in which an item remembers its latest updates; stored data fixes its name.
 WRITE_TOKENS = "marks"
 REMEMBERED_WRITES = 4
@@ -82,6 +83,15 @@ class ResourceItems(Generic[EntityT]):
             else item["PK"]["S"][len(self._partition) :]
         )
         return own
+
+    def holds(self, key: Key) -> bool:
+        """Return whether this is the key of one of the resource's entities."""
+        name, separator, _ = key["SK"]["S"].partition("#")
+        is_child = self._parent_field is not None
+        partition: str = key["PK"]["S"]
+        return (name == self.type and bool(separator) == is_child) and partition.startswith(
+            self._partition
+        )
 
     def shard_partition(self, shard: int) -> str:
         """Return the index's partition for one shard of the list of all entities."""
@@ -263,6 +273,18 @@ def record_from(item: Item, key: str) -> IdempotencyRecord:
         body=item.get("body", absent)["S"],
         expires_at=int(item[TIME_TO_LIVE]["N"]),
     )
+
+
+def trace_attribute(updated_at: str, traceparent: str) -> Attribute:
+    """Return what keeps the trace of the request that wrote an item at `updated_at`."""
+    return {"S": f"{updated_at} {traceparent}"}
+
+
+def traceparent_of(item: Item) -> str:
+    """Return the trace of the request that wrote an item last, "" without one."""
+    written_at, _, traceparent = item.get(TRACE, {"S": ""})["S"].partition(" ")
+    # An update without a trace leaves that of one before it.
+    return str(traceparent) if written_at == item["updated_at"]["S"] else ""
 
 
 def new_write_token() -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.resource import Resources
 from chalicelib.storage.dynamodb.items import INDEX, TIME_TO_LIVE, projected
+from chalicelib.storage.dynamodb.stream import VIEW
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,6 +31,7 @@ def create_table(  # noqa: PLR0913 - options by keyword
     ttl: bool,
     point_in_time_recovery: bool,
     deletion_protection: bool,
+    stream: bool = False,
 ) -> None:
     """Create the table `name` unless it exists, wait until it is active, and switch on options.
 
@@ -50,6 +52,8 @@ def create_table(  # noqa: PLR0913 - options by keyword
     _check(name, attributes, table)
     if deletion_protection and not table.get("DeletionProtectionEnabled"):
         client.update_table(TableName=name, DeletionProtectionEnabled=True)
+    if stream:
+        _enable_stream(client, name, table)
     if ttl:
         _enable_ttl(client, name)
     if point_in_time_recovery:
@@ -105,4 +109,21 @@ def _enable_ttl(client: "DynamoDBClient", name: str) -> None:
         client.update_time_to_live(
             TableName=name,
             TimeToLiveSpecification={"Enabled": True, "AttributeName": TIME_TO_LIVE},
+        )
+
+
+def _enable_stream(client: "DynamoDBClient", name: str, table: Mapping[str, Any]) -> None:
+    """Enable the stream. Raises ValueError if there is one that lacks items as they were or are."""
+    present = table.get("StreamSpecification", {})
+    if not present.get("StreamEnabled"):
+        client.update_table(
+            TableName=name, StreamSpecification={"StreamEnabled": True, "StreamViewType": VIEW}
+        )
+        client.get_waiter("table_exists").wait(
+            TableName=name, WaiterConfig={"Delay": _POLL_SECONDS, "MaxAttempts": _MAX_POLLS}
+        )
+    elif present["StreamViewType"] != VIEW:
+        raise ValueError(
+            f"The stream of the table {name!r} has {present['StreamViewType']} and events need"
+            f" {VIEW}: disable the stream, and it is enabled anew."
         )
