@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.webhook_endpoints import WebhookEndpoints
     from chalicelib.events.fan_out import FanOut
     from chalicelib.events.functions import QueueFunction, StreamFunction
+    from chalicelib.events.sender import Sender
 
 settings = cache(Settings.from_environment)
 
@@ -534,6 +535,16 @@ def webhook_endpoints() -> "WebhookEndpoints":
 
 
 @cache
+def sender() -> "Sender":
+    """Return what sends deliveries to webhooks."""
+    from chalicelib.events.http_post import HTTPPost  # noqa: PLC0415
+    from chalicelib.events.sender import Sender  # noqa: PLC0415
+
+    post = HTTPPost(allows_loopback=settings().allows_loopback_webhooks)
+    return Sender(storage().deliveries, webhook_endpoints(), post)
+
+
+@cache
 def fan_out() -> "FanOut":
     """Return what makes deliveries of events, and publishes these if there is a bus."""
     from chalicelib.events.batches import BatchClient  # noqa: PLC0415
@@ -565,12 +576,9 @@ def queue_function() -> "QueueFunction":
     from chalicelib.events.batches import BatchClient  # noqa: PLC0415
     from chalicelib.events.functions import QueueFunction  # noqa: PLC0415
     from chalicelib.events.queue import SERVICE, WebhookQueue  # noqa: PLC0415
-    from chalicelib.events.sender import Sender  # noqa: PLC0415
 
-    deliveries = storage().deliveries
-    sender = Sender(webhook_endpoints(), deliveries)
     queue = WebhookQueue(settings().webhook_queue_url, BatchClient(SERVICE))
-    return QueueFunction(deliveries, sender.attempt, queue)
+    return QueueFunction(storage().deliveries, sender().attempt, queue)
 
 
 def pass_on_and_send(seconds: float) -> None:
@@ -578,11 +586,14 @@ def pass_on_and_send(seconds: float) -> None:
     from chalicelib.domain.deliveries import QueueingStorage  # noqa: PLC0415
     from chalicelib.events.functions import run_for  # noqa: PLC0415
     from chalicelib.events.relay import Relay  # noqa: PLC0415
+    from chalicelib.events.worker import DeliveryWorker  # noqa: PLC0415
 
     queueing = storage()
     if not isinstance(queueing, QueueingStorage):
         raise TypeError(f"{settings().storage_scheme} is its own outbox.")
-    run_for(seconds, [Relay(queueing.outbox, fan_out()).run])
+    relay = Relay(queueing.outbox, fan_out())
+    worker = DeliveryWorker(queueing.deliveries, sender())
+    run_for(seconds, [relay.run, worker.run])
 
 
 # A stage has the functions that its storage needs.
