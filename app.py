@@ -126,12 +126,18 @@ def orders() -> OrderService:
 
 
 @cache
+def webhook_secrets() -> WebhookSecrets:
+    """Return what derives the secrets of webhooks."""
+    return WebhookSecrets(lambda: settings().webhook_key)
+
+
+@cache
 def webhooks() -> WebhookService:
     """Return the service for webhooks."""
     return WebhookService(
         storage(),
         history=settings().history,
-        secrets=WebhookSecrets(lambda: settings().webhook_key),
+        secrets=webhook_secrets(),
         event_types=event_types(RESOURCES),
         allows_loopback=settings().allows_loopback_webhooks,
     )
@@ -528,10 +534,8 @@ def get_order_details_lambda(event: Event, context: Any) -> ProxyResponse:  # no
 def webhook_endpoints() -> "WebhookEndpoints":
     """Return the webhooks as their sender sees them."""
     from chalicelib.domain.webhook_endpoints import WebhookEndpoints  # noqa: PLC0415
-    from chalicelib.domain.webhook_secrets import WebhookSecrets  # noqa: PLC0415
 
-    key = cache(lambda: settings().webhook_key)
-    return WebhookEndpoints(storage(), history=settings().history, secrets=WebhookSecrets(key))
+    return WebhookEndpoints(storage(), history=settings().history, secrets=webhook_secrets())
 
 
 @cache
