@@ -84,6 +84,7 @@ TEAMS = Resource(
     description="Teams.",
     unique=(Unique("name", NameTaken), Unique("nickname", NicknameTaken)),
     filters=("status", "region"),
+    events=None,
 )
 REMINDERS = Resource(
     "reminders",
