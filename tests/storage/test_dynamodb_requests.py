@@ -14,6 +14,7 @@ from chalicelib.domain.storage import Query
 from chalicelib.domain.users import USERS, User
 from chalicelib.storage.dynamodb.engine import DynamoDBStorage
 from chalicelib.storage.dynamodb.history_items import CHUNK_ENTRIES
+from chalicelib.telemetry.activity import begin
 from localdev.emulators import Emulators, environment
 from tests.conftest import url_of
 from tests.storage.capacity import committed, measure, measured, table_of
@@ -22,6 +23,7 @@ from tests.storage.operations import OPERATIONS, OTHERS, Operation, set_up
 from tests.storage.wire import Wire
 from tests.support.factories import NOW, a_user, an_act, an_order, patch, step, user_change
 
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 SECOND_REQUESTS = {
     "patch metadata that is nearly full": ["UpdateItem", "UpdateItem"],
     "change a user's e-mail": ["UpdateItem", "TransactWriteItems"],
@@ -115,6 +117,30 @@ def test_a_history_costs_at_most_one_unit_per_change(
         requests.append(len(wire.requests))
     assert 0 < units[1] - units[0] <= 1
     assert requests == [number, number + 2 * number // CHUNK_ENTRIES]
+    storage.close()
+
+
+def test_events_cost_no_write_unit(emulator: str) -> None:
+    """A change that others hear of costs nothing for it, with its client's trace included.
+
+    The table's stream is the outbox: one request for each change, and the units of the document.
+    """
+    wire = Wire()
+    storage = DynamoDBStorage(emulator, RESOURCES, client=wire)
+    units = []
+    for traceparent in ("", TRACEPARENT):
+        begin().traceparent = traceparent
+        user = a_user()
+        order = an_order(user)
+        wire.reset()
+        storage.create(USERS, user, None, NOW, an_act("created"))
+        storage.create(ORDERS, order, None, NOW, an_act("created"))
+        storage.change(USERS, (user.user_id,), user_change(name="Bea"))
+        storage.change(ORDERS, (user.user_id, order.order_id), step("paid", "pending"))
+        units.append([wire.capacity[place] for place in range(len(wire.requests))])
+    begin()
+    assert units[0] == units[1]
+    assert units[0] == [5, 4, 2, 1]
     storage.close()
 
 
