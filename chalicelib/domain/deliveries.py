@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 from uuid import uuid4
 
 import msgspec
@@ -15,7 +15,7 @@ from chalicelib.domain.events import CloudEvent, EventId, EventType
 from chalicelib.domain.fields import Timestamp, id_field
 from chalicelib.domain.pagination import PageQuery
 from chalicelib.domain.service import milliseconds
-from chalicelib.domain.storage import Page, Query
+from chalicelib.domain.storage import Page, Query, Storage
 from chalicelib.domain.webhooks import Webhook, WebhookId, WebhookService
 
 LIFETIME = 7 * 24 * 60 * 60
@@ -69,27 +69,39 @@ class Delivery(Struct, frozen=True, kw_only=True):
     requested_at: Annotated[
         Timestamp, Meta(description="When sending was last asked for: at first, or again.")
     ]
-    next_attempt_at: Annotated[
-        Timestamp | UnsetType, Meta(description="When it will be tried next, while it is pending.")
-    ] = UNSET
-    last_attempt_at: Annotated[
-        Timestamp | UnsetType, Meta(description="When it was last tried.")
-    ] = UNSET
-    response_status: Annotated[
-        int | UnsetType,
-        Meta(description="The status of the last response, if there was one.", examples=[204]),
-    ] = UNSET
-    duration_ms: Annotated[
-        int | UnsetType,
-        Meta(ge=0, description="How long the last attempt took, in milliseconds.", examples=[85]),
-    ] = UNSET
-    error: Annotated[
-        str | UnsetType,
-        Meta(
-            description="Why the last attempt failed.",
-            examples=["The endpoint did not respond within 15 seconds."],
-        ),
-    ] = UNSET
+    next_attempt_at: (
+        Annotated[Timestamp, Meta(description="When it will be tried next, while it is pending.")]
+        | UnsetType
+    ) = UNSET
+    last_attempt_at: (
+        Annotated[Timestamp, Meta(description="When it was last tried.")] | UnsetType
+    ) = UNSET
+    response_status: (
+        Annotated[
+            int,
+            Meta(description="The status of the last response, if there was one.", examples=[204]),
+        ]
+        | UnsetType
+    ) = UNSET
+    duration_ms: (
+        Annotated[
+            int,
+            Meta(
+                ge=0, description="How long the last attempt took, in milliseconds.", examples=[85]
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    error: (
+        Annotated[
+            str,
+            Meta(
+                description="Why the last attempt failed.",
+                examples=["The endpoint did not respond within 15 seconds."],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
     @property
     def id(self) -> str:
@@ -147,7 +159,7 @@ class DeliveryQueue(Protocol):
         """Return the ids of the webhooks with a pending delivery whose time has come."""
 
     def claim(self, webhook_id: str, now: str, until: str, limit: int) -> list[Message]:
-        """Return up to `limit` of the webhook's due deliveries, the oldest first.
+        """Return up to `limit` of the webhook's due deliveries, the longest due first.
 
         Nobody else gets them before `until`, which becomes their `next_attempt_at`.
         """
@@ -168,6 +180,34 @@ class Outbox(Protocol):
         transaction that removes the events. If it raises, the events stay. Two relays at once
         never get the same event, nor one an event whose predecessor the other one has.
         """
+
+
+class EventfulStorage(Storage, Protocol):
+    """Storage that also keeps what is sent to webhooks: every engine."""
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """The deliveries."""
+
+
+class QueuedDeliveries(Deliveries, DeliveryQueue, Protocol):
+    """Deliveries in a database that is their queue as well."""
+
+
+@runtime_checkable
+class QueueingStorage(EventfulStorage, Protocol):
+    """Storage that queues events and deliveries itself: SQL and memory.
+
+    `isinstance` tells it from DynamoDB, whose stream is the outbox and where SQS is the queue.
+    """
+
+    @property
+    def deliveries(self) -> QueuedDeliveries:
+        """The deliveries, and their queue."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """The events that have not been passed on."""
 
 
 def new_delivery(event: CloudEvent, webhook: Webhook, now: int) -> Message:

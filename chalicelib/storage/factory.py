@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from chalicelib.domain.deliveries import EventfulStorage
+from chalicelib.domain.events import Events
 from chalicelib.domain.resource import Resources
-from chalicelib.domain.storage import Storage
 
 
 def open_storage(
@@ -13,7 +14,8 @@ def open_storage(
     *,
     shards: int = 1,
     password: Callable[[], str | None] = lambda: None,
-) -> Storage:
+    events: Events | None = None,
+) -> EventfulStorage:
     """Return the engine that `url` names, for `resources`; it connects when it is first used.
 
     - ``dynamodb://<table>``: Amazon DynamoDB; the standard AWS variables decide where. `shards`
@@ -22,6 +24,9 @@ def open_storage(
     - ``postgresql+psycopg://<user>@<host>/<database>``: PostgreSQL. `password` is called for each
       connection; None leaves it to the URL.
     - ``memory:``: this process alone, for tests and measurements.
+
+    All but DynamoDB keep the events that `events` makes of changes, none without it, and are a
+    `QueueingStorage`. DynamoDB has the table's stream instead.
 
     Raises ValueError for any other URL.
     """
@@ -34,11 +39,11 @@ def open_storage(
     if scheme in {"sqlite", "postgresql+psycopg"}:
         from chalicelib.storage.sql.engine import SQLStorage  # noqa: PLC0415
 
-        return SQLStorage(url, resources, password)
+        return SQLStorage(url, resources, password, events)
     if scheme == "memory":
         from chalicelib.storage.memory import MemoryStorage  # noqa: PLC0415
 
-        return MemoryStorage(resources)
+        return MemoryStorage(resources, events)
     raise ValueError(
         f"STORAGE_URL has the scheme {scheme!r};"
         " use dynamodb, sqlite, postgresql+psycopg or memory."

@@ -4,8 +4,10 @@ import threading
 from collections import defaultdict
 from typing import Any
 
+from chalicelib.domain.events import CloudEvent, Events
 from chalicelib.domain.history import Act, HistoryEntry, version_at
 from chalicelib.domain.idempotency import IdempotencyRecord
+from chalicelib.domain.ids import timestamp
 from chalicelib.domain.resource import (
     Change,
     Entity,
@@ -18,13 +20,21 @@ from chalicelib.domain.resource import (
     children,
 )
 from chalicelib.domain.storage import Page, Query
+from chalicelib.storage.memory_events import MemoryDeliveries, MemoryOutbox
+from chalicelib.telemetry.activity import current
 
 
 class MemoryStorage:
-    """See Storage. Everything is in dictionaries, under one lock."""
+    """See Storage. Everything is in dictionaries, under one lock.
 
-    def __init__(self, resources: Resources) -> None:
+    `events` makes the events of changes; None keeps none.
+    """
+
+    def __init__(self, resources: Resources, events: Events | None = None) -> None:
+        self.deliveries = MemoryDeliveries()
+        self.outbox = MemoryOutbox(self.deliveries)
         self._resources = resources
+        self._events = events
         self._lock = threading.Lock()
         # By resource and parent, then by id.
         self._entities: defaultdict[tuple[str, Ids], dict[str, Any]] = defaultdict(dict)
@@ -54,6 +64,8 @@ class MemoryStorage:
                 self._records[record.key] = record
                 self._record_owners[record.key] = entity.id
             self._keep(resource, ids, act, entity.version)
+            if self._events is not None:
+                self._emit(self._events.created(resource, entity, current().traceparent))
             return None
 
     def get(self, resource: Resource[EntityT], ids: Ids) -> EntityT | None:
@@ -70,6 +82,8 @@ class MemoryStorage:
                 self._claim_unique(resource, changed, old)
             self._entities[resource.name, ids[:-1]][ids[-1]] = changed
             self._keep(resource, ids, change.act, changed.version)
+            if self._events is not None:
+                self._emit(self._events.changed(resource, old, changed, current().traceparent))
             return changed
 
     def delete(
@@ -77,7 +91,7 @@ class MemoryStorage:
         resource: Resource[EntityT],
         ids: Ids,
         versions: ExpectedVersions,
-        now: int,  # noqa: ARG002 - tombstones of expired records do no harm here
+        now: int,
         act: Act | None = None,
     ) -> None:
         """See Storage."""
@@ -89,11 +103,11 @@ class MemoryStorage:
                 counter = child.counter
                 if counter and counter.blocks_deletion and self._count(child, ids):
                     raise counter.blocks_deletion
-            self._remove(resource, entity, act)
             for child in below:
                 if child.on_parent_deletion == "delete":
                     for one in [*self._entities[child.name, ids].values()]:
-                        self._remove(child, one, act)
+                        self._remove(child, one, now, act)
+            self._remove(resource, entity, now, act)
 
     def list(self, resource: Resource[EntityT], parent: Ids, query: Query) -> Page[EntityT]:
         """See Storage."""
@@ -188,9 +202,19 @@ class MemoryStorage:
         if act is not None:
             self._histories[resource.name, ids].append(act.entry(version))
 
-    def _remove(self, resource: Resource[EntityT], entity: EntityT, act: Act | None) -> None:
-        self._keep(resource, resource.ids(entity), act, entity.version + 1)
-        del self._entities[resource.name, resource.ids(entity)[:-1]][entity.id]
+    def _emit(self, event: CloudEvent | None) -> None:
+        if event is not None:
+            self.outbox.write([event])
+
+    def _remove(
+        self, resource: Resource[EntityT], entity: EntityT, now: int, act: Act | None
+    ) -> None:
+        ids = resource.ids(entity)
+        self._keep(resource, ids, act, entity.version + 1)
+        if self._events is not None:
+            at = act.at if act else timestamp(now * 1000)
+            self._emit(self._events.deleted(resource, ids, entity.version + 1, at))
+        del self._entities[resource.name, ids[:-1]][entity.id]
         self._release_unique(resource, entity)
         for key in [key for key, owner in self._record_owners.items() if owner == entity.id]:
             self._records[key] = self._records[key].tombstone()

@@ -22,6 +22,7 @@ class Activity:
     - `detail`: what the line's message ends with.
     - `error`: the exception behind a problem that nobody expected.
     - `trace_id`: the X-Ray trace of the invocation, "" without.
+    - `traceparent`: the trace that the client sent (W3C Trace Context), "" without.
     - `trace`: where subsegments belong; None unless the request is sampled.
     """
 
@@ -39,6 +40,7 @@ class Activity:
         "subject",
         "trace",
         "trace_id",
+        "traceparent",
         "write_units",
     )
 
@@ -56,6 +58,7 @@ class Activity:
         self.detail = ""
         self.error: BaseException | None = None
         self.trace_id = ""
+        self.traceparent = ""
         self.trace = trace
 
 

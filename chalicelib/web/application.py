@@ -97,7 +97,10 @@ class Api(Chalice):
         """
         started, activity = time.perf_counter_ns(), begin()
         request_id = _identify(event, context)
-        received = event.get("body")
+        headers, received = event.get("headers"), event.get("body")
+        # Whoever invokes the function directly can send anything for headers.
+        if headers and isinstance(headers, dict):
+            activity.traceparent = client_trace(headers)
         response = self._respond(event, context, request_id)
         log = self._request_log()
         if log is not None:
@@ -110,7 +113,7 @@ class Api(Chalice):
                 started,
                 request_id,
                 activity.trace_id,
-                client_trace(event["headers"]) if event.get("headers") else "",
+                activity.traceparent,
                 _size(received),
                 _size(response["body"]),
             )

@@ -8,7 +8,7 @@ It is retried when a concurrent write wins; the failed condition hands back the 
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws.retries import Clock
 from chalicelib.domain.errors import Problem
@@ -45,6 +45,9 @@ from chalicelib.storage.dynamodb.requests import (
     make_client,
 )
 from chalicelib.storage.dynamodb.updates import Update, blind_update, counter_update, exact_update
+
+if TYPE_CHECKING:
+    from chalicelib.domain.deliveries import Deliveries
 
 _MOVE_REQUESTS = 2
 
@@ -176,12 +179,14 @@ class DynamoDBStorage:
     def list(self, resource: Resource[EntityT], parent: Ids, query: Query) -> Page[EntityT]:
         """See Storage.
 
-        Children are read strongly consistently, and so is what is found by a unique value; lists
-        of everything are eventually consistent.
+        Children and small resources are read strongly consistently, and so is what is found by a
+        unique value; other lists of everything are eventually consistent.
         """
         items, operation = self._layout.of(resource), self._operation()
         if parent:
             return self._lists.children(operation, items, parent, query)
+        if resource.is_small:
+            return self._lists.small(operation, items, query)
         for unique in resource.unique:
             if unique.field in query.filters:
                 value = unique.normalize(query.filters[unique.field])
@@ -197,6 +202,14 @@ class DynamoDBStorage:
         if page is None:
             raise resource.not_found
         return page
+
+    @property
+    def deliveries(self) -> "Deliveries":
+        """What is sent to webhooks; the table's stream queues it."""
+        # Most cold starts are for other requests.
+        from chalicelib.storage.dynamodb.deliveries import DynamoDBDeliveries  # noqa: PLC0415
+
+        return DynamoDBDeliveries(self._table, self._operation)
 
     def prepare(self) -> None:
         """See Storage."""

@@ -4,22 +4,18 @@ Each operation is one transaction. It reads and locks the row that it depends on
 writes: on SQLite a writing transaction begins with the write lock, on PostgreSQL the row is locked.
 """
 
-import random
 import re
-import threading
-import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Select, delete, exists, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy import Connection, Select, delete, exists, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
-from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.events import CloudEvent, Events
 from chalicelib.domain.history import Act, HistoryEntry
 from chalicelib.domain.idempotency import IdempotencyRecord
+from chalicelib.domain.ids import timestamp
 from chalicelib.domain.resource import (
     Change,
     Counter,
@@ -32,34 +28,35 @@ from chalicelib.domain.resource import (
     children,
 )
 from chalicelib.domain.storage import Page, Query
-from chalicelib.storage.sql.connections import open_engine
+from chalicelib.storage.sql.deliveries import SQLDeliveries
+from chalicelib.storage.sql.outbox import SQLOutbox
 from chalicelib.storage.sql.pages import history_select, page_select
 from chalicelib.storage.sql.schema import ResourceTable, Schema
+from chalicelib.storage.sql.transactions import Database, Result, upsert
 from chalicelib.telemetry.activity import current
 
-Result = TypeVar("Result")
-
-# https://www.postgresql.org/docs/current/errcodes-appendix.html: serialization_failure and
-# deadlock_detected leave nothing behind and are meant to be retried.
-_RETRIED_STATES = frozenset({"40001", "40P01"})
-_ATTEMPTS = 8
 _PURGED_RECORDS = 20
 
 
 class SQLStorage:
     """See Storage. `url` is SQLAlchemy's; nothing is opened before the first operation.
 
-    `password` is called for the password of each connection; None leaves it to the URL.
+    `password` is called for the password of each connection; None leaves it to the URL. `events`
+    makes the events of changes, which are written in the same transaction; None writes none.
     """
 
     def __init__(
-        self, url: str, resources: Resources, password: Callable[[], str | None] = lambda: None
+        self,
+        url: str,
+        resources: Resources,
+        password: Callable[[], str | None] = lambda: None,
+        events: Events | None = None,
     ) -> None:
-        self._url = url
-        self._password = password
         self._schema = Schema(resources)
-        self._opening = threading.Lock()
-        self._opened: Engine | None = None
+        self._database = Database(url, self._schema.metadata, password)
+        self._events = events
+        self.deliveries = SQLDeliveries(self._database, self._schema.deliveries)
+        self.outbox = SQLOutbox(self._database, self._schema.outbox, self.deliveries)
 
     def create(
         self,
@@ -79,6 +76,9 @@ class SQLStorage:
             self._check_parent(connection, resource, entity)
             connection.execute(insert(table.table).values(table.values(entity)))
             self._keep(connection, resource, act, [(resource.ids(entity), entity.version)])
+            if self._events is not None:
+                event = self._events.created(resource, entity, current().traceparent)
+                self._emit(connection, [event])
             return None
 
         return self._write_unique(resource, create)
@@ -87,7 +87,7 @@ class SQLStorage:
         """See Storage."""
         table = self._schema.of(resource)
         found = select(*table.columns).where(table.is_at(ids))
-        row = self._read(lambda connection: connection.execute(found).one_or_none())
+        row = self._database.read(lambda connection: connection.execute(found).one_or_none())
         return None if row is None else table.entity(row)
 
     def change(self, resource: Resource[EntityT], ids: Ids, change: Change) -> EntityT:
@@ -95,11 +95,15 @@ class SQLStorage:
         table = self._schema.of(resource)
 
         def change_row(connection: Connection) -> EntityT:
-            entity = change.apply_to(self._locked(connection, resource, ids))
+            old = self._locked(connection, resource, ids)
+            entity = change.apply_to(old)
             connection.execute(
                 update(table.table).where(table.is_at(ids)).values(table.values(entity))
             )
             self._keep(connection, resource, change.act, [(ids, entity.version)])
+            if self._events is not None:
+                event = self._events.changed(resource, old, entity, current().traceparent)
+                self._emit(connection, [event])
             return entity
 
         return self._write_unique(resource, change_row)
@@ -109,7 +113,7 @@ class SQLStorage:
         resource: Resource[EntityT],
         ids: Ids,
         versions: ExpectedVersions,
-        now: int,  # noqa: ARG002 - tombstones of expired records do no harm here
+        now: int,
         act: Act | None = None,
     ) -> None:
         """See Storage."""
@@ -126,8 +130,12 @@ class SQLStorage:
             for one in (*deleted, resource):
                 deleted_ids = self._delete(connection, self._schema.of(one), ids)
                 self._keep(connection, one, act, deleted_ids)
+                if self._events is not None:
+                    at = act.at if act else timestamp(now * 1000)
+                    made = [self._events.deleted(one, *owner, at) for owner in deleted_ids]
+                    self._emit(connection, made)
 
-        self._write(delete_rows)
+        self._database.write(delete_rows)
 
     def list(self, resource: Resource[EntityT], parent: Ids, query: Query) -> Page[EntityT]:
         """See Storage."""
@@ -145,7 +153,7 @@ class SQLStorage:
                     raise resource.parent.not_found
             return entities
 
-        entities = self._read(read)
+        entities = self._database.read(read)
         items = entities[: query.limit]
         return Page(items, items[-1].id if len(entities) > query.limit else None)
 
@@ -162,24 +170,21 @@ class SQLStorage:
                     raise resource.not_found
             return entries
 
-        entries = self._read(read)
+        entries = self._database.read(read)
         items = entries[: query.limit]
         return Page(items, items[-1].id if len(entries) > query.limit else None)
 
     def prepare(self) -> None:
         """See Storage."""
-        self._engine()
+        self._database.open()
 
     def check(self) -> None:
         """See Storage."""
-        self._read(lambda connection: connection.execute(select(1)).scalar_one())
+        self._database.read(lambda connection: connection.execute(select(1)).scalar_one())
 
     def close(self) -> None:
         """See Storage."""
-        with self._opening:
-            if self._opened is not None:
-                self._opened.dispose()
-                self._opened = None
+        self._database.close()
 
     def _locked(
         self, connection: Connection, resource: Resource[EntityT], ids: Ids, *, shared: bool = False
@@ -227,10 +232,9 @@ class SQLStorage:
             .with_for_update(skip_locked=True)
         )
         connection.execute(delete(records).where(records.c.key.in_(expired)))
-        insert_or = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert
         values = msgspec.structs.asdict(record) | {"owner_id": owner_id}
         claimed = connection.execute(
-            insert_or(records)
+            upsert(connection, records)
             .values(values)
             .on_conflict_do_update(
                 index_elements=[records.c.key], set_=values, where=records.c.expires_at <= now
@@ -256,6 +260,10 @@ class SQLStorage:
             rows = [history.values(resource, ids, act.entry(version)) for ids, version in owners]
             connection.execute(insert(history.table), rows)
 
+    def _emit(self, connection: Connection, events: Sequence[CloudEvent | None]) -> None:
+        """Keep those that are events, for the relay."""
+        self.outbox.write(connection, [event for event in events if event is not None])
+
     def _delete(
         self, connection: Connection, table: ResourceTable[Any], ids: Ids
     ) -> Sequence[tuple[Ids, int]]:
@@ -270,24 +278,12 @@ class SQLStorage:
         deleted = delete(table.table).where(table.is_at(ids)).returning(*table.path, table.version)
         return [(tuple(path), last + 1) for *path, last in connection.execute(deleted)]
 
-    def _engine(self) -> Engine:
-        with self._opening:
-            if self._opened is None:
-                self._opened = open_engine(self._url, self._schema.metadata, self._password)
-            return self._opened
-
-    def _read(self, operation: Callable[[Connection], Result]) -> Result:
-        return self._transact(operation, writes=False)
-
-    def _write(self, operation: Callable[[Connection], Result]) -> Result:
-        return self._transact(operation, writes=True)
-
     def _write_unique(
         self, resource: Resource[Any], operation: Callable[[Connection], Result]
     ) -> Result:
         """Write what may violate the resource's unique fields. Raises their `taken`."""
         try:
-            return self._write(operation)
+            return self._database.write(operation)
         except IntegrityError as error:
             for unique in resource.unique:
                 # PostgreSQL names the constraint, SQLite the column.
@@ -298,28 +294,6 @@ class SQLStorage:
             constraint = getattr(diagnosis, "constraint_name", None) or "one of the table's"
             raise RuntimeError(f"A constraint refused a row: {constraint}.") from None
 
-    def _transact(self, operation: Callable[[Connection], Result], *, writes: bool) -> Result:
-        activity = current()
-        for attempt in range(_ATTEMPTS):
-            activity.calls += 1
-            started = time.perf_counter_ns()
-            try:
-                engine = self._engine().execution_options(writes=writes)
-                with engine.begin() as connection:
-                    return operation(connection)
-            except IntegrityError:
-                raise
-            except PoolTimeoutError as error:
-                raise Unavailable from error
-            except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) not in _RETRIED_STATES:
-                    raise _unavailable_or(error) from error
-            finally:
-                activity.nanoseconds += time.perf_counter_ns() - started
-            activity.conflicts += 1
-            time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter
-        raise Unavailable
-
 
 def _counted(table: ResourceTable[Any], counter: Counter, parent: Ids) -> Select[Any]:
     """Return the selection of the children that are counted."""
@@ -327,9 +301,3 @@ def _counted(table: ResourceTable[Any], counter: Counter, parent: Ids) -> Select
     if counter.field is None:
         return counted
     return counted.where(table.table.c[counter.field].in_(counter.values))
-
-
-def _unavailable_or(error: DBAPIError) -> Exception:
-    """Return Unavailable if the database cannot be reached or is too slow, else the error."""
-    is_operational = type(error.orig).__name__ in {"OperationalError", "QueryCanceled"}
-    return Unavailable() if is_operational or error.connection_invalidated else error

@@ -1,12 +1,13 @@
 """The tables of the SQL engine, the same on SQLite and PostgreSQL.
 
 Each resource has one table, whose columns follow from the fields of its entity. What was done to
-the entities of all of them is in one table more. Children have no foreign key to their parent, and
+the entities of all of them is in one table more, and so are the events that are not relayed yet,
+and the deliveries to webhooks. Children have no foreign key to their parent, and
 entries of the history none to their entity: those that are kept outlive it. Ids sort by creation
 time, so the primary keys serve the lists as well.
 """
 
-from typing import Any, Generic
+from typing import Any, Generic, get_type_hints
 
 import msgspec
 from msgspec import UNSET
@@ -21,10 +22,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
-from chalicelib.domain.annotations import bare_type, metas
+from chalicelib.domain.annotations import bare_type, is_optional, metas
+from chalicelib.domain.deliveries import Delivery, Message
 from chalicelib.domain.history import HistoryEntry
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.resource import EntityT, Ids, Kind, Resource, Resources
@@ -32,6 +35,7 @@ from chalicelib.domain.resource import EntityT, Ids, Kind, Resource, Resources
 # PostgreSQL's "C" collation sorts ids by octet, as cursors do, and as SQLite does anyway.
 _ID = String(36).with_variant(String(36, collation="C"), "postgresql")
 _MAX_INTEGER = 2**31 - 1
+_PENDING = "status = 'pending'"
 
 
 class ResourceTable(Generic[EntityT]):
@@ -152,8 +156,87 @@ class HistoryTable:
         return HistoryEntry(**values | {"fields": msgspec.json.decode(values["fields"])})
 
 
+class DeliveryTable:
+    """The table of deliveries to webhooks, and its rows."""
+
+    def __init__(self, metadata: MetaData) -> None:
+        hints = get_type_hints(Delivery, include_extras=True)
+        path = ["webhook_id", "delivery_id"]
+        self._optional = [name for name in hints if is_optional(hints[name])]
+        self.table = Table(
+            "deliveries",
+            metadata,
+            *(Column(name, _ID, primary_key=True) for name in path),
+            *(
+                Column(
+                    name,
+                    Integer if Kind.of(hint) is Kind.INTEGER else Text,
+                    nullable=name in self._optional,
+                )
+                for name, hint in hints.items()
+                if name not in path
+            ),
+            Column("payload", Text, nullable=False),
+            Column("expires_at", BigInteger, nullable=False, index=True),
+            Index(
+                "deliveries_due",
+                "webhook_id",
+                "next_attempt_at",
+                "delivery_id",
+                postgresql_where=text(_PENDING),
+                sqlite_where=text(_PENDING),
+            ),
+        )
+        self.columns = [self.table.c[name] for name in Delivery.__struct_fields__]
+        self.message_columns = [*self.columns, self.table.c.payload]
+        # As the index has it: with a bound value, SQLite would not use the index.
+        self.is_pending = text(_PENDING)
+
+    def is_at(self, webhook_id: str, delivery_id: str) -> ColumnElement[bool]:
+        """Return the condition that a row is this delivery."""
+        columns = self.table.c
+        return (columns.webhook_id == webhook_id) & (columns.delivery_id == delivery_id)
+
+    def fields(self, delivery: Delivery) -> dict[str, Any]:
+        """Return the columns of a delivery without its event."""
+        values = msgspec.structs.asdict(delivery)
+        return {name: None if value is UNSET else value for name, value in values.items()}
+
+    def values(self, message: Message) -> dict[str, Any]:
+        """Return the row of a delivery."""
+        delivery = message.delivery
+        return self.fields(delivery) | {
+            "payload": message.payload,
+            "expires_at": delivery.expires_at,
+        }
+
+    def delivery(self, row: Row[Any]) -> Delivery:
+        """Return the delivery in a row of `columns`, and perhaps more."""
+        values = {name: getattr(row, name) for name in Delivery.__struct_fields__}
+        for name in self._optional:
+            if values[name] is None:
+                values[name] = UNSET
+        return Delivery(**values)
+
+    def message(self, row: Row[Any]) -> Message:
+        """Return the delivery in a row of `message_columns`."""
+        return Message(self.delivery(row), row.payload)
+
+
+def outbox_table(metadata: MetaData) -> Table:
+    """Return the table of events that have not been relayed; ids grow in the order of writing."""
+    return Table(
+        "outbox",
+        metadata,
+        # SQLite gives ids by itself to this type alone.
+        Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+        Column("subject", Text, nullable=False),
+        Column("event", Text, nullable=False),
+    )
+
+
 class Schema:
-    """The tables of `resources`, of their history, and of the idempotency records."""
+    """The tables of `resources`, of their history, of the idempotency records, and of events."""
 
     def __init__(self, resources: Resources) -> None:
         self.metadata = MetaData()
@@ -172,6 +255,8 @@ class Schema:
             # The entity whose creation this is, until it is deleted.
             Column("owner_id", _ID, index=True),
         )
+        self.outbox = outbox_table(self.metadata)
+        self.deliveries = DeliveryTable(self.metadata)
         self.record_columns = [self.records.c[name] for name in IdempotencyRecord.__struct_fields__]
 
     def of(self, resource: Resource[EntityT]) -> ResourceTable[EntityT]:

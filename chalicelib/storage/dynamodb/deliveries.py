@@ -1,0 +1,138 @@
+"""Deliveries to webhooks in the DynamoDB table.
+
+| item | PK | SK |
+|---|---|---|
+| delivery | ``DELIVERIES#<webhook id>`` | ``DELIVERY#<delivery id>`` |
+
+Nothing is queued here: the table's stream sends what is new, or asked for again, to SQS.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import Any, get_type_hints
+
+import msgspec
+from msgspec import UNSET
+
+from chalicelib.domain.deliveries import Delivery, Message
+from chalicelib.domain.resource import Kind
+from chalicelib.domain.storage import Page, Query
+from chalicelib.storage.dynamodb.creation import put_new
+from chalicelib.storage.dynamodb.items import TIME_TO_LIVE, Attribute, Item, Key
+from chalicelib.storage.dynamodb.requests import ConditionFailed, Operation
+from chalicelib.storage.dynamodb.updates import Update
+
+_PARTITION = "DELIVERIES#"
+_SORT_KEY = "DELIVERY#"
+_HINTS = get_type_hints(Delivery, include_extras=True)
+_INTEGERS = frozenset(name for name, hint in _HINTS.items() if Kind.of(hint) is Kind.INTEGER)
+_FIELDS = tuple(name for name in _HINTS if name not in {"webhook_id", "delivery_id"})
+
+
+class DynamoDBDeliveries:
+    """See Deliveries. `operation` begins an operation in the table `table`."""
+
+    def __init__(self, table: str, operation: Callable[[], Operation]) -> None:
+        self._table = table
+        self._operation = operation
+
+    def add(self, messages: Sequence[Message]) -> None:
+        """See Deliveries.
+
+        One item at a time, as conditions need, at half of a transaction's price. If it fails in
+        between, some are there; the caller tries again, and those stay as they are.
+        """
+        for message in messages:
+            # A retry whose first attempt got through finds its own item.
+            with suppress(ConditionFailed):
+                put = put_new(self._table, _item(message))["Put"]
+                self._operation().send("PutItem", put)
+
+    def get(self, webhook_id: str, delivery_id: str) -> Message | None:
+        """See Deliveries. Strongly consistent."""
+        request = {
+            "TableName": self._table,
+            "Key": _key(webhook_id, delivery_id),
+            "ConsistentRead": True,
+        }
+        item = self._operation().send("GetItem", request).get("Item")
+        return Message(_delivery(item), item["payload"]["S"]) if item else None
+
+    def replace(self, delivery: Delivery, requested_at: str) -> bool:
+        """See Deliveries."""
+        update = Update(self._table, _key(delivery.webhook_id, delivery.id))
+        attributes = _attributes(delivery)
+        for name in _FIELDS:
+            if name in attributes:
+                update.set(name, attributes[name])
+            else:
+                update.remove(name)
+        update.where("#requested_at = :seen", seen={"S": requested_at})
+        try:
+            self._operation().send("UpdateItem", update.request())
+        except ConditionFailed as failed:
+            # A retry whose first attempt got through may have changed `requested_at` itself.
+            item = failed.items[0]
+            return item is not None and _delivery(item) == delivery
+        return True
+
+    def list(self, webhook_id: str, query: Query) -> Page[Delivery]:
+        """See Deliveries. Strongly consistent."""
+        values = {":key": {"S": _PARTITION + webhook_id}}
+        condition = "PK = :key"
+        if query.after is not None:
+            values[":after"] = {"S": _SORT_KEY + query.after}
+            condition += f" AND SK {'>' if query.ascending else '<'} :after"
+        # Without the payloads, which are most of it. Some names are reserved words.
+        names = {f"#{name}": name for name in _FIELDS}
+        request = {
+            "TableName": self._table,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": values,
+            "ExpressionAttributeNames": names,
+            "ProjectionExpression": ", ".join(["PK", "SK", *names]),
+            "ScanIndexForward": query.ascending,
+            "ConsistentRead": True,
+            "Limit": query.limit + 1,
+        }
+        rows = islice(self._operation().items(request), query.limit + 1)
+        found = [_delivery(row) for row in rows]
+        items = found[: query.limit]
+        return Page(items, items[-1].id if len(found) > query.limit else None)
+
+
+def _key(webhook_id: str, delivery_id: str) -> Key:
+    return {"PK": {"S": _PARTITION + webhook_id}, "SK": {"S": _SORT_KEY + delivery_id}}
+
+
+def _item(message: Message) -> Item:
+    delivery = message.delivery
+    return {
+        **_key(delivery.webhook_id, delivery.id),
+        **_attributes(delivery),
+        "payload": {"S": message.payload},
+        TIME_TO_LIVE: {"N": str(delivery.expires_at)},
+    }
+
+
+def _attributes(delivery: Delivery) -> dict[str, Attribute]:
+    values = msgspec.structs.asdict(delivery)
+    return {
+        name: {"N": str(value)} if name in _INTEGERS else {"S": value}
+        for name in _FIELDS
+        if (value := values[name]) is not UNSET
+    }
+
+
+def _delivery(item: Item) -> Delivery:
+    values: dict[str, Any] = {
+        name: int(item[name]["N"]) if name in _INTEGERS else item[name]["S"]
+        for name in _FIELDS
+        if name in item
+    }
+    return Delivery(
+        webhook_id=item["PK"]["S"].removeprefix(_PARTITION),
+        delivery_id=item["SK"]["S"].removeprefix(_SORT_KEY),
+        **values,
+    )

@@ -1,0 +1,123 @@
+"""The outbox and the deliveries of the engine that keeps everything in memory."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import msgspec
+from msgspec import UNSET
+
+from chalicelib.domain.deliveries import Delivery, Message
+from chalicelib.domain.events import CloudEvent
+from chalicelib.domain.storage import Page, Query
+
+_decode = msgspec.json.Decoder(CloudEvent).decode
+
+
+class MemoryDeliveries:
+    """See Deliveries and DeliveryQueue."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # By webhook, then by id.
+        self._messages: defaultdict[str, dict[str, Message]] = defaultdict(dict)
+
+    def add(self, messages: Sequence[Message]) -> None:
+        """See Deliveries."""
+        with self._lock:
+            for message in messages:
+                own = self._messages[message.delivery.webhook_id]
+                own.setdefault(message.delivery.id, message)
+
+    def get(self, webhook_id: str, delivery_id: str) -> Message | None:
+        """See Deliveries."""
+        return self._messages.get(webhook_id, {}).get(delivery_id)
+
+    def replace(self, delivery: Delivery, requested_at: str) -> bool:
+        """See Deliveries."""
+        with self._lock:
+            old = self.get(delivery.webhook_id, delivery.id)
+            if old is None or old.delivery.requested_at != requested_at:
+                return False
+            self._messages[delivery.webhook_id][delivery.id] = Message(delivery, old.payload)
+            return True
+
+    def due_webhooks(self, now: str) -> list[str]:
+        """See DeliveryQueue."""
+        with self._lock:
+            return [
+                webhook_id
+                for webhook_id, own in sorted(self._messages.items())
+                if any(_is_due(message.delivery, now) for message in own.values())
+            ]
+
+    def claim(self, webhook_id: str, now: str, until: str, limit: int) -> list[Message]:
+        """See DeliveryQueue."""
+        with self._lock:
+            own = self._messages.get(webhook_id, {})
+            due = [message for message in own.values() if _is_due(message.delivery, now)]
+            due.sort(key=lambda it: (it.delivery.next_attempt_at, it.delivery.id))
+            claimed = [
+                Message(
+                    msgspec.structs.replace(message.delivery, next_attempt_at=until),
+                    message.payload,
+                )
+                for message in due[:limit]
+            ]
+            own.update((message.delivery.id, message) for message in claimed)
+            return claimed
+
+    def purge(self, now: int) -> None:
+        """See DeliveryQueue."""
+        with self._lock:
+            for webhook_id, own in [*self._messages.items()]:
+                kept = {key: one for key, one in own.items() if one.delivery.expires_at > now}
+                if kept:
+                    self._messages[webhook_id] = kept
+                else:
+                    del self._messages[webhook_id]
+
+    def list(self, webhook_id: str, query: Query) -> Page[Delivery]:
+        """See Deliveries."""
+        with self._lock:
+            own = self._messages.get(webhook_id, {})
+            found = [own[key].delivery for key in sorted(own, reverse=not query.ascending)]
+        after = query.after
+        if after is not None:
+            found = [
+                one for one in found if (one.id > after if query.ascending else one.id < after)
+            ]
+        items = found[: query.limit]
+        return Page(items, items[-1].id if len(found) > query.limit else None)
+
+
+class MemoryOutbox:
+    """See Outbox."""
+
+    def __init__(self, deliveries: MemoryDeliveries) -> None:
+        self._deliveries = deliveries
+        self._relaying = threading.Lock()
+        # As JSON, so that `deliver` gets the same as from a database.
+        self._events: list[str] = []
+
+    def write(self, events: Sequence[CloudEvent]) -> None:
+        """Keep events, in their order."""
+        self._events.extend([event.to_json() for event in events])
+
+    def relay(
+        self, limit: int, deliver: Callable[[Sequence[CloudEvent]], Sequence[Message]]
+    ) -> int:
+        """See Outbox."""
+        # A lock of its own: `deliver` reads the storage, and changes go on meanwhile, which only
+        # append.
+        with self._relaying:
+            events = [_decode(text) for text in self._events[:limit]]
+            if events:
+                self._deliveries.add(deliver(events))
+                del self._events[: len(events)]
+            return len(events)
+
+
+def _is_due(delivery: Delivery, now: str) -> bool:
+    attempt = delivery.next_attempt_at
+    return delivery.status == "pending" and attempt is not UNSET and attempt <= now

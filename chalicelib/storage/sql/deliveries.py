@@ -1,0 +1,142 @@
+"""Deliveries to webhooks, and their queue: one table is both.
+
+A worker claims a delivery by setting the time of its next attempt to the end of a lease. If the
+worker dies, the delivery is due again by then, and nobody has to clean up.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, delete, select, tuple_, update
+
+from chalicelib.domain.deliveries import Delivery, Message
+from chalicelib.domain.storage import Page, Query
+from chalicelib.storage.sql.schema import DeliveryTable
+from chalicelib.storage.sql.transactions import Database, upsert
+
+_PURGED_ROWS = 1000
+
+
+class SQLDeliveries:
+    """See Deliveries and DeliveryQueue."""
+
+    def __init__(self, database: Database, table: DeliveryTable) -> None:
+        self._database = database
+        self._table = table
+
+    def add(self, messages: Sequence[Message]) -> None:
+        """See Deliveries."""
+        if messages:
+            self._database.write(lambda connection: self.insert(connection, messages))
+
+    def insert(self, connection: Connection, messages: Sequence[Message]) -> None:
+        """Add deliveries in the transaction of `connection`."""
+        rows = [self._table.values(message) for message in messages]
+        if rows:
+            connection.execute(upsert(connection, self._table.table).on_conflict_do_nothing(), rows)
+
+    def get(self, webhook_id: str, delivery_id: str) -> Message | None:
+        """See Deliveries."""
+        table = self._table
+        found = select(*table.message_columns).where(table.is_at(webhook_id, delivery_id))
+        row = self._database.read(lambda connection: connection.execute(found).one_or_none())
+        return None if row is None else table.message(row)
+
+    def replace(self, delivery: Delivery, requested_at: str) -> bool:
+        """See Deliveries."""
+        table = self._table
+        replaced = (
+            update(table.table)
+            .where(
+                table.is_at(delivery.webhook_id, delivery.id),
+                table.table.c.requested_at == requested_at,
+            )
+            .values(table.fields(delivery))
+        )
+        return self._database.write(lambda connection: connection.execute(replaced).rowcount == 1)
+
+    def due_webhooks(self, now: str) -> list[str]:
+        """See DeliveryQueue. Reads one row for each webhook that has a pending delivery."""
+        table = self._table
+        columns = table.table.c
+
+        def read(connection: Connection) -> list[str]:
+            found: list[str] = []
+            last = ""
+            while True:
+                # The webhook after the last one, with the earliest of its times.
+                following = (
+                    select(columns.webhook_id, columns.next_attempt_at)
+                    .where(table.is_pending, columns.webhook_id > last)
+                    .order_by(columns.webhook_id, columns.next_attempt_at)
+                    .limit(1)
+                )
+                row = connection.execute(following).one_or_none()
+                if row is None:
+                    return found
+                last, time = row
+                if time <= now:
+                    found.append(last)
+
+        return self._database.read(read)
+
+    def claim(self, webhook_id: str, now: str, until: str, limit: int) -> list[Message]:
+        """See DeliveryQueue."""
+        table = self._table
+        columns = table.table.c
+        due = (
+            select(*table.message_columns)
+            .where(
+                table.is_pending,
+                columns.webhook_id == webhook_id,
+                columns.next_attempt_at <= now,
+            )
+            .order_by(columns.next_attempt_at, columns.delivery_id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+
+        def lease(connection: Connection) -> list[Message]:
+            messages = [table.message(row) for row in connection.execute(due)]
+            claimed = [message.delivery.id for message in messages]
+            is_claimed: ColumnElement[bool] = columns.webhook_id == webhook_id
+            is_claimed &= columns.delivery_id.in_(claimed)
+            if claimed:
+                connection.execute(
+                    update(table.table).where(is_claimed).values(next_attempt_at=until)
+                )
+            return [
+                msgspec.structs.replace(
+                    message,
+                    delivery=msgspec.structs.replace(message.delivery, next_attempt_at=until),
+                )
+                for message in messages
+            ]
+
+        return self._database.write(lease)
+
+    def purge(self, now: int) -> None:
+        """See DeliveryQueue. Some at a time, so that no transaction takes long."""
+        table = self._table.table
+        key = tuple_(table.c.webhook_id, table.c.delivery_id)
+        expired = (
+            select(table.c.webhook_id, table.c.delivery_id)
+            .where(table.c.expires_at <= now)
+            .limit(_PURGED_ROWS)
+        )
+        purged = delete(table).where(key.in_(expired))
+        while self._database.write(lambda connection: connection.execute(purged).rowcount):
+            pass
+
+    def list(self, webhook_id: str, query: Query) -> Page[Delivery]:
+        """See Deliveries."""
+        table = self._table
+        columns = table.table.c
+        listed = select(*table.columns).where(columns.webhook_id == webhook_id)
+        own = columns.delivery_id
+        if query.after is not None:
+            listed = listed.where(own > query.after if query.ascending else own < query.after)
+        listed = listed.order_by(own if query.ascending else own.desc()).limit(query.limit + 1)
+        rows = self._database.read(lambda connection: connection.execute(listed).all())
+        items = [table.delivery(row) for row in rows[: query.limit]]
+        return Page(items, items[-1].id if len(rows) > query.limit else None)

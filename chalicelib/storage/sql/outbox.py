@@ -1,0 +1,84 @@
+"""The outbox: events are written in the transaction of their change, and relayed afterwards.
+
+PostgreSQL gives row ids before transactions are committed, so ids of different subjects may become
+visible in another order. Those of one subject cannot: each change holds the lock of its entity's
+row from before it writes its event until it is committed.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+import msgspec
+from sqlalchemy import Connection, Table, delete, insert, select
+
+from chalicelib.domain.deliveries import Message
+from chalicelib.domain.events import CloudEvent
+from chalicelib.storage.sql.deliveries import SQLDeliveries
+from chalicelib.storage.sql.transactions import Database
+
+# How far a relay looks for subjects that no other relay has, in rows for each event that it may
+# pass on. Beyond that it leaves events to the next time: a backlog is not read to its end.
+_WINDOW = 10
+
+_decode = msgspec.json.Decoder(CloudEvent).decode
+
+
+class SQLOutbox:
+    """See Outbox. `table` is that of `schema.outbox_table`."""
+
+    def __init__(self, database: Database, table: Table, deliveries: SQLDeliveries) -> None:
+        self._database = database
+        self._table = table
+        self._deliveries = deliveries
+
+    def write(self, connection: Connection, events: Sequence[CloudEvent]) -> None:
+        """Keep events, in their order, in the transaction of `connection`."""
+        rows = [{"subject": event.subject, "event": event.to_json()} for event in events]
+        if rows:
+            connection.execute(insert(self._table), rows)
+
+    def relay(
+        self, limit: int, deliver: Callable[[Sequence[CloudEvent]], Sequence[Message]]
+    ) -> int:
+        """See Outbox. On SQLite nobody else writes while `deliver` runs."""
+        table = self._table
+
+        def pass_on(connection: Connection) -> int:
+            chosen = self._locked(connection, limit)
+            if chosen:
+                events = select(table.c.event).where(table.c.id.in_(chosen)).order_by(table.c.id)
+                messages = deliver([_decode(text) for text in connection.scalars(events)])
+                self._deliveries.insert(connection, messages)
+                connection.execute(delete(table).where(table.c.id.in_(chosen)))
+            return len(chosen)
+
+        # SQLite has one writer, which nobody should have to wait for while there is nothing to do.
+        is_empty = self._database.read(lambda connection: not self._first(connection, 1))
+        return 0 if is_empty else self._database.write(pass_on)
+
+    def _locked(self, connection: Connection, limit: int) -> list[int]:
+        """Return the ids of the first events that no other relay has.
+
+        Whoever locks the first event of a subject has all of them: a later one is passed on only
+        together with those before it, or after they are gone.
+        """
+        events = self._first(connection, _WINDOW * limit)
+        heads: dict[str, int] = {}
+        for own_id, subject in events:
+            heads.setdefault(subject, own_id)
+        table = self._table
+        locking = (
+            select(table.c.id)
+            .where(table.c.id.in_(islice(heads.values(), limit)))
+            .with_for_update(skip_locked=True)
+        )
+        locked = {*connection.scalars(locking)}
+        return [own_id for own_id, subject in events if heads[subject] in locked][:limit]
+
+    def _first(self, connection: Connection, limit: int) -> list[tuple[int, str]]:
+        """Return the id and the subject of the first events, in the order of writing."""
+        columns = self._table.c
+        # As a range of the key, so that the plan says that no more is read.
+        first = select(columns.id, columns.subject).where(columns.id > 0)
+        rows = connection.execute(first.order_by(columns.id).limit(limit))
+        return [(row.id, row.subject) for row in rows]
