@@ -15,9 +15,16 @@ from chalice.app import (
 from chalicelib.docs_page import page as docs_page
 from chalicelib.docs_page.page import AssetName
 from chalicelib.domain.caller import Caller
-from chalicelib.domain.deliveries import EventfulStorage
+from chalicelib.domain.deliveries import (
+    Delivery,
+    DeliveryId,
+    DeliveryService,
+    DeliveryWithEvent,
+    EventfulStorage,
+    WebhookDisabled,
+)
 from chalicelib.domain.errors import Forbidden, Unavailable
-from chalicelib.domain.events import Events
+from chalicelib.domain.events import Events, event_types
 from chalicelib.domain.history import HistoryEntry
 from chalicelib.domain.idempotency import Created, IdempotencyKey
 from chalicelib.domain.orders import (
@@ -45,6 +52,16 @@ from chalicelib.domain.users import (
     UserPatch,
     UserReplacement,
     UserService,
+)
+from chalicelib.domain.webhook_secrets import WebhookSecrets
+from chalicelib.domain.webhooks import (
+    NewWebhook,
+    Webhook,
+    WebhookId,
+    WebhookListQuery,
+    WebhookPatch,
+    WebhookService,
+    WebhookWithSecret,
 )
 from chalicelib.legacy import DEPRECATED_SINCE, Message, message_for
 from chalicelib.legacy import respond as respond_to_legacy
@@ -105,6 +122,24 @@ def users() -> UserService:
 def orders() -> OrderService:
     """Return the service for orders."""
     return OrderService(storage(), history=settings().history)
+
+
+@cache
+def webhooks() -> WebhookService:
+    """Return the service for webhooks."""
+    return WebhookService(
+        storage(),
+        history=settings().history,
+        secrets=WebhookSecrets(lambda: settings().webhook_key),
+        event_types=event_types(RESOURCES),
+        allows_loopback=settings().allows_loopback_webhooks,
+    )
+
+
+@cache
+def deliveries() -> DeliveryService:
+    """Return the service for what is sent to webhooks."""
+    return DeliveryService(lambda: storage().deliveries, webhooks(), settings().event_source)
 
 
 @cache
@@ -261,6 +296,121 @@ def list_order_history(user_id: UserId, order_id: OrderId, query: PageQuery) -> 
     the members that were set and never hold their values, and stay when the user is deleted.
     """
     return orders().history(user_id, order_id, query)
+
+
+@app.route("/webhooks", methods=["POST"], authorizer=tokens)
+def create_webhook(
+    caller: Caller, body: NewWebhook, key: IdempotencyKey | None
+) -> Created[WebhookWithSecret]:
+    """Create a webhook.
+
+    Events are sent to it from now on, signed by the Standard Webhooks specification with the
+    `secret`, which is only shown here and when it is rotated.
+    """
+    return webhooks().create(caller, body, key)
+
+
+@app.route("/webhooks", authorizer=tokens)
+def list_webhooks(query: WebhookListQuery) -> Page[Webhook]:
+    """List webhooks.
+
+    The newest come first. While `next_cursor` is not null, send it as `cursor`, with the same
+    filters and sort order, to get the next page; `Link` has its URL.
+    """
+    return webhooks().list(query)
+
+
+@app.route("/webhooks/{webhook_id}", authorizer=tokens)
+def get_webhook(webhook_id: WebhookId) -> Webhook:
+    """Retrieve a webhook.
+
+    It says since when its endpoint fails, and why it was disabled, if it was.
+    """
+    return webhooks().get(webhook_id)
+
+
+@app.route("/webhooks/{webhook_id}", methods=["PATCH"], authorizer=tokens)
+def patch_webhook(
+    caller: Caller, webhook_id: WebhookId, body: WebhookPatch, versions: ExpectedVersions
+) -> Webhook:
+    """Change members of a webhook.
+
+    A merge patch (RFC 7396): only what is named changes. Enable it again once its endpoint works;
+    what it missed meanwhile is not sent later.
+    """
+    return webhooks().patch(caller, webhook_id, body, versions)
+
+
+@app.route("/webhooks/{webhook_id}", methods=["DELETE"], authorizer=tokens)
+def delete_webhook(caller: Caller, webhook_id: WebhookId, versions: ExpectedVersions) -> None:
+    """Delete a webhook.
+
+    Nothing more is sent to it, including what is still pending.
+    """
+    webhooks().delete(caller, webhook_id, versions)
+
+
+@app.route("/webhooks/{webhook_id}/history", authorizer=tokens)
+def list_webhook_history(webhook_id: WebhookId, query: PageQuery) -> Page[HistoryEntry]:
+    """List what was done to a webhook.
+
+    The latest comes first: who did what, when, to which version, and in which request. What the
+    sender did by itself, such as disabling the webhook, has the role `system`.
+    """
+    return webhooks().history(webhook_id, query)
+
+
+@app.route("/webhooks/{webhook_id}/rotate-secret", methods=["POST"], authorizer=tokens)
+def rotate_webhook_secret(
+    caller: Caller, webhook_id: WebhookId, versions: ExpectedVersions
+) -> WebhookWithSecret:
+    """Give a webhook a new secret.
+
+    For a day, secrets before it sign as well, so that the receiver can change over. The new one is
+    only shown here.
+    """
+    return webhooks().rotate_secret(caller, webhook_id, versions)
+
+
+@app.route(
+    "/webhooks/{webhook_id}/test", methods=["POST"], authorizer=tokens, raises=[WebhookDisabled]
+)
+def send_test_event(webhook_id: WebhookId) -> DeliveryWithEvent:
+    """Send a test event to a webhook.
+
+    Its type is `webhook.test`, whichever types the webhook names. Retrieve the delivery to see what
+    became of it.
+    """
+    return deliveries().send_test(webhook_id)
+
+
+@app.route("/webhooks/{webhook_id}/deliveries", authorizer=tokens)
+def list_deliveries(webhook_id: WebhookId, query: PageQuery) -> Page[Delivery]:
+    """List what was sent to a webhook.
+
+    The newest events come first. Deliveries are kept for seven days.
+    """
+    return deliveries().list(webhook_id, query)
+
+
+@app.route("/webhooks/{webhook_id}/deliveries/{delivery_id}", authorizer=tokens)
+def get_delivery(webhook_id: WebhookId, delivery_id: DeliveryId) -> DeliveryWithEvent:
+    """Retrieve a delivery with its event."""
+    return deliveries().get(webhook_id, delivery_id)
+
+
+@app.route(
+    "/webhooks/{webhook_id}/deliveries/{delivery_id}/send-again",
+    methods=["POST"],
+    authorizer=tokens,
+    raises=[WebhookDisabled],
+)
+def send_delivery_again(webhook_id: WebhookId, delivery_id: DeliveryId) -> DeliveryWithEvent:
+    """Send a delivery again.
+
+    It has the same `webhook-id`, and all its attempts, whatever became of it before.
+    """
+    return deliveries().send_again(webhook_id, delivery_id)
 
 
 @app.route("/")
@@ -489,4 +639,4 @@ if settings().is_lambda:
 if settings().is_chalice_command:
     import localdev
 
-    localdev.prepare(app)
+    localdev.prepare(app, settings, storage)

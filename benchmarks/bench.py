@@ -18,6 +18,7 @@ _SHARED = ("boto3", "chalice", "PyJWT")
 SETTINGS = {
     "AWS_LAMBDA_FUNCTION_NAME": "user-management",
     "CURSOR_SECRET": "a secret of the measurements, which signs cursors",
+    "WEBHOOK_KEY": "a key of the measurements for webhooks' secrets",
     "AUTH_ISSUER": "bench",
     "AUTH_AUDIENCE": "api",
     "AUTH_SECRET": "a secret of the measurements, which signs tokens",

@@ -69,27 +69,39 @@ class Delivery(Struct, frozen=True, kw_only=True):
     requested_at: Annotated[
         Timestamp, Meta(description="When sending was last asked for: at first, or again.")
     ]
-    next_attempt_at: Annotated[
-        Timestamp | UnsetType, Meta(description="When it will be tried next, while it is pending.")
-    ] = UNSET
-    last_attempt_at: Annotated[
-        Timestamp | UnsetType, Meta(description="When it was last tried.")
-    ] = UNSET
-    response_status: Annotated[
-        int | UnsetType,
-        Meta(description="The status of the last response, if there was one.", examples=[204]),
-    ] = UNSET
-    duration_ms: Annotated[
-        int | UnsetType,
-        Meta(ge=0, description="How long the last attempt took, in milliseconds.", examples=[85]),
-    ] = UNSET
-    error: Annotated[
-        str | UnsetType,
-        Meta(
-            description="Why the last attempt failed.",
-            examples=["The endpoint did not respond within 15 seconds."],
-        ),
-    ] = UNSET
+    next_attempt_at: (
+        Annotated[Timestamp, Meta(description="When it will be tried next, while it is pending.")]
+        | UnsetType
+    ) = UNSET
+    last_attempt_at: (
+        Annotated[Timestamp, Meta(description="When it was last tried.")] | UnsetType
+    ) = UNSET
+    response_status: (
+        Annotated[
+            int,
+            Meta(description="The status of the last response, if there was one.", examples=[204]),
+        ]
+        | UnsetType
+    ) = UNSET
+    duration_ms: (
+        Annotated[
+            int,
+            Meta(
+                ge=0, description="How long the last attempt took, in milliseconds.", examples=[85]
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    error: (
+        Annotated[
+            str,
+            Meta(
+                description="Why the last attempt failed.",
+                examples=["The endpoint did not respond within 15 seconds."],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
     @property
     def id(self) -> str:

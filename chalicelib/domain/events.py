@@ -71,13 +71,18 @@ class CloudEvent(Struct, frozen=True, kw_only=True):
     datacontenttype: Annotated[
         Literal["application/json"], Meta(description="The media type of `data`.")
     ] = "application/json"
-    dataschema: Annotated[
-        str | UnsetType,
-        Meta(
-            description="Where the schema of `data` is.",
-            examples=["https://api.example.com/asyncapi.json#/components/schemas/UserChangedData"],
-        ),
-    ] = UNSET
+    dataschema: (
+        Annotated[
+            str,
+            Meta(
+                description="Where the schema of `data` is.",
+                examples=[
+                    "https://api.example.com/asyncapi.json#/components/schemas/UserChangedData"
+                ],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     partitionkey: Annotated[
         str,
         Meta(
@@ -86,14 +91,23 @@ class CloudEvent(Struct, frozen=True, kw_only=True):
         ),
     ]
     sequence: EventSequence | UnsetType = UNSET
-    traceparent: Annotated[
-        str | UnsetType,
+    traceparent: (
+        Annotated[
+            str,
+            Meta(
+                description="The trace of the request that made the change (W3C Trace Context).",
+                examples=["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    data: Annotated[
+        dict[str, Any],
         Meta(
-            description="The trace of the request that made the change (W3C Trace Context).",
-            examples=["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"],
+            description="What happened; see /asyncapi.json for each type of event.",
+            examples=[{"user_id": "usr_019a9d3c5b7e7f3a8c1d2e3f4a5b6c7d"}],
         ),
-    ] = UNSET
-    data: Annotated[Any, Meta(description="What happened; see the type of the event.")]
+    ]
 
     def to_json(self) -> str:
         """Return the event in the JSON format."""

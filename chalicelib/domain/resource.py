@@ -170,6 +170,9 @@ class EventNames(Struct, frozen=True):
     values: tuple[str, ...] = ()
 
 
+_USUAL_NAMES = EventNames()
+
+
 class Kind(Enum):
     """How storage keeps a field."""
 
@@ -212,9 +215,9 @@ class Resource(Generic[EntityT]):
     - `unique`: fields that no two entities share; a child has none.
     - `filters`: fields that lists can be filtered by, beside those that are unique.
     - `examples`: inputs for the API's document, where one made of the types would mislead.
-    - `events`: what the events are called that tell others of changes; None for no events.
+    - `events`: what the events are called that tell others of changes; None if nobody else is told.
     - `is_small`: whether there are only few entities, so that DynamoDB can keep them in one
-      partition, where lists are strongly consistent; only without a parent.
+      partition, where lists are strongly consistent; it has neither a parent nor unique fields.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, each explained above
@@ -230,12 +233,14 @@ class Resource(Generic[EntityT]):
         unique: tuple[Unique, ...] = (),
         filters: tuple[str, ...] = (),
         examples: tuple[Input, ...] = (),
-        events: EventNames | None = None,
+        events: EventNames | None = _USUAL_NAMES,
         is_small: bool = False,
     ) -> None:
         if parent is not None:
             _check_parent(name, parent, counter, unique)
             _check_deletion(name, counter, on_parent_deletion)
+        if is_small and (parent is not None or unique):
+            raise ValueError(f"{name}: a small resource has neither a parent nor unique fields.")
         self.name = name
         self.entity = entity
         self.description = description

@@ -11,7 +11,7 @@ from chalicelib.domain.fields import Line, Metadata, MetadataPatch, id_field, ru
 from chalicelib.domain.history import HistoryEntry
 from chalicelib.domain.idempotency import Created, IdempotencyKey
 from chalicelib.domain.pagination import ListQuery, PageQuery
-from chalicelib.domain.resource import Entity, EventNames, ExpectedVersions, Input, Resource, Unique
+from chalicelib.domain.resource import Entity, ExpectedVersions, Input, Resource, Unique
 from chalicelib.domain.service import ResourceService
 from chalicelib.domain.storage import Page
 
@@ -129,7 +129,6 @@ USERS = Resource(
     description="Create, read, change, list and delete them.",
     unique=(Unique("email", EmailTaken),),
     filters=("status",),
-    events=EventNames(),
 )
 
 

@@ -13,7 +13,13 @@ from chalicelib.domain.errors import VersionMismatch
 from chalicelib.domain.service import ResourceService, milliseconds
 from chalicelib.domain.storage import Storage
 from chalicelib.domain.webhook_secrets import WebhookSecrets
-from chalicelib.domain.webhooks import WEBHOOKS, Webhook, WebhookListQuery, WebhookNotFound
+from chalicelib.domain.webhooks import (
+    WEBHOOKS,
+    Webhook,
+    WebhookListQuery,
+    WebhookNotFound,
+    unexpired,
+)
 
 FAILING_DAYS = 3
 """After how many days without a successful delivery a webhook is disabled."""
@@ -50,12 +56,12 @@ class WebhookEndpoints(ResourceService[Webhook]):
             query = msgspec.structs.replace(query, cursor=page.position)
 
     def signing_secrets(self, webhook: Webhook) -> list[bytes]:
-        """Return the secrets that sign now: the current one, and in the overlap the one before."""
-        versions = [webhook.secret_version]
-        expiry = webhook.previous_secret_expires_at
-        if expiry is not UNSET and ids.timestamp(self._now()) < expiry:
-            versions.append(webhook.secret_version - 1)
-        return [self._secrets.secret(webhook.webhook_id, version) for version in versions]
+        """Return the secrets that sign now, the current one first."""
+        previous = [one.version for one in reversed(unexpired(webhook, self._now()))]
+        return [
+            self._secrets.secret(webhook.webhook_id, version)
+            for version in (webhook.secret_version, *previous)
+        ]
 
     def note_success(self, webhook: Webhook) -> None:
         """Note that the endpoint works. Does nothing where the webhook has changed or is gone."""

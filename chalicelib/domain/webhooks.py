@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chalicelib.domain import ids
 from chalicelib.domain.caller import Caller
@@ -26,7 +26,9 @@ from chalicelib.domain.storage import Page, Storage
 from chalicelib.domain.webhook_secrets import WebhookSecrets, as_text
 
 OVERLAP = 24 * 60 * 60
-"""How long the secret before the current one signs as well after a rotation, in seconds."""
+"""How long a secret signs after its rotation, beside the current one, in seconds."""
+
+_MAX_PREVIOUS = 4
 
 
 class WebhookNotFound(NotFound):
@@ -82,6 +84,13 @@ DisabledReason = Annotated[
 ]
 
 
+class PreviousSecret(Struct, frozen=True):
+    """A secret that still signs after its rotation."""
+
+    version: Annotated[int, Meta(ge=1, description="Which secret it is.", examples=[1])]
+    expires_at: Timestamp
+
+
 class Webhook(Entity, frozen=True):
     """A webhook as administrators read it. Its secrets are in no representation."""
 
@@ -99,8 +108,14 @@ class Webhook(Entity, frozen=True):
             extra={"read_only": True},
         ),
     ]
+    previous_secrets: Annotated[
+        list[PreviousSecret],
+        Meta(
+            description="The secrets that sign as well, for a day after their rotation.",
+            extra={"read_only": True},
+        ),
+    ]
     description: Line | UnsetType = UNSET
-    previous_secret_expires_at: Timestamp | UnsetType = UNSET
     disabled_reason: DisabledReason | UnsetType = UNSET
     failing_since: Timestamp | UnsetType = UNSET
 
@@ -153,6 +168,7 @@ WEBHOOKS = Resource(
     Webhook,
     description="Endpoints of others that events are sent to.",
     filters=("status",),
+    events=None,
     is_small=True,
 )
 
@@ -187,7 +203,7 @@ class WebhookService(ResourceService[Webhook]):
     ) -> Created[WebhookWithSecret]:
         """Create a webhook. Raises Invalid, CreationUndone, KeyReused."""
         self._check(body)
-        created = self._create(caller, body, key, secret_version=1)
+        created = self._create(caller, body, key, secret_version=1, previous_secrets=[])
         return Created(self._with_secret(created.entity), created.replayed)
 
     def get(self, webhook_id: str) -> Webhook:
@@ -223,22 +239,22 @@ class WebhookService(ResourceService[Webhook]):
     def rotate_secret(
         self, caller: Caller, webhook_id: str, versions: ExpectedVersions
     ) -> WebhookWithSecret:
-        """Give a webhook a new secret; for `OVERLAP` the one before it signs as well.
+        """Give a webhook a new secret; for `OVERLAP` the ones before it sign as well.
 
-        Raises WebhookNotFound, VersionMismatch, and Unavailable if it is rotated at the same time.
+        Raises WebhookNotFound, and VersionMismatch also if it is changed at the same time.
         """
-        webhook = self._get(webhook_id)
+        webhook, now = self._get(webhook_id), self._now()
         check_version(webhook, versions)
-        expiry = ids.timestamp(self._now() + OVERLAP * 1000)
-        rotated = self._set(
+        rotated = PreviousSecret(webhook.secret_version, ids.timestamp(now + OVERLAP * 1000))
+        changed = self._set(
             caller,
             (webhook_id,),
-            # Two rotations at once would make one secret.
+            # Of two rotations at once, each would show the same secret.
             frozenset({webhook.version}),
             secret_version=webhook.secret_version + 1,
-            previous_secret_expires_at=expiry,
+            previous_secrets=[*unexpired(webhook, now), rotated][-_MAX_PREVIOUS:],
         )
-        return self._with_secret(rotated)
+        return self._with_secret(changed)
 
     def _with_secret(self, webhook: Webhook) -> WebhookWithSecret:
         secret = self._secrets.secret(webhook.webhook_id, webhook.secret_version)
@@ -280,6 +296,11 @@ class WebhookService(ResourceService[Webhook]):
         if is_loopback or not is_public_host(host):
             return "Must be an address on the Internet, not on a private network."
         return None
+
+
+def unexpired(webhook: Webhook, now: int) -> list[PreviousSecret]:
+    """Return the previous secrets that still sign at `now` (milliseconds)."""
+    return [one for one in webhook.previous_secrets if one.expires_at > ids.timestamp(now)]
 
 
 def is_loopback_host(host: str) -> bool:

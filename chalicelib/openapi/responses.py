@@ -1,5 +1,6 @@
 """Responses: what each status of an operation carries."""
 
+import re
 from collections.abc import Callable, Iterable
 from types import GenericAlias
 from typing import Any, get_args
@@ -59,9 +60,11 @@ class Responses:
         return dict(sorted(found.items()))
 
     def _representation(self, spec: OperationSpec) -> dict[str, Response]:
-        noun = spec.operation.content.__name__.lower()
-        text = f"The {noun}{'' if spec.method == 'GET' else ', as it is now'}."
-        found = {"200": _response(text, REVALIDATE, field("ETag"), self._json(spec))}
+        noun = _words(spec.operation.content.__name__)
+        is_read = spec.method == "GET"
+        text = f"The {noun}{'' if is_read else ', as it is now'}."
+        caching = REVALIDATE if is_read else NO_STORE
+        found = {"200": _response(text, caching, field("ETag"), self._json(spec))}
         if spec.is_conditional_read:
             text = f"The {noun} is still the one that If-None-Match names."
             found["304"] = _response(text, REVALIDATE, field("ETag"), None)
@@ -131,6 +134,11 @@ class Responses:
             text = problems[0].explanation
         content = {PROBLEM_JSON: {"schema": schema, "examples": examples}}
         return _response(text, NO_STORE, headers, content)
+
+
+def _words(name: str) -> str:
+    """Return the words of a class's name, such as "webhook with secret"."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower()
 
 
 def _response(

@@ -63,9 +63,12 @@ def respond(result: Any, request: Request) -> Response:  # noqa: ANN401 - whatev
 
 
 def _representation(entity: Entity, request: Request) -> Response:
-    headers: Headers = {"ETag": entity_tag(entity.version), "Cache-Control": REVALIDATE}
-    condition = request.headers.get("if-none-match")
     is_read = request.method in {"GET", "HEAD"}
+    headers: Headers = {
+        "ETag": entity_tag(entity.version),
+        "Cache-Control": REVALIDATE if is_read else NO_STORE,
+    }
+    condition = request.headers.get("if-none-match")
     if is_read and condition is not None and if_none_match(condition, entity.version):
         return Response("", headers, 304)
     headers["Content-Type"] = JSON

@@ -24,8 +24,9 @@ def upgrade() -> None:
         *(_text(name) for name in ("status", "metadata")),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("secret_version", sa.Integer, nullable=False),
+        _text("previous_secrets"),
         *(_text(name, nullable=True) for name in ("description", "disabled_reason")),
-        *(_text(name, nullable=True) for name in ("previous_secret_expires_at", "failing_since")),
+        _text("failing_since", nullable=True),
     )
     op.create_index("webhooks_by_status", "webhooks", ["status", "webhook_id"])
     op.create_table(
@@ -34,7 +35,6 @@ def upgrade() -> None:
         _text("subject"),
         _text("event"),
     )
-    op.create_index("outbox_by_subject", "outbox", ["subject", "id"])
     op.create_table(
         "deliveries",
         _id("webhook_id", primary_key=True),

@@ -17,6 +17,7 @@ from tests.support.resource_case import Body, ResourceCase, an_id, parents_of, r
 from tests.support.served import Reply, Served, bearer, served
 
 ADMIN = bearer("boss", roles=["admin"])
+NO_DELIVERY = f"dlv_{'0' * 32}"
 
 
 def described() -> dict[str, Any]:
@@ -38,6 +39,7 @@ class Attempt:
         self.method = method
         self.path = path
         nowhere = {case.resource.id_field: an_id(case) for case in resource_cases()}
+        nowhere["delivery_id"] = NO_DELIVERY
         self.ids = api.ids_in(path) if has_resources else nowhere
         self.asset = "page.css"
         self.query = ""
@@ -172,6 +174,17 @@ def of_resources() -> Iterator[tuple[type[Problem], Provoke]]:
             yield problem, refused(body)
 
 
+def no_delivery(attempt: Attempt) -> None:
+    """Ask for a delivery that does not exist."""
+    attempt.ids["delivery_id"] = NO_DELIVERY
+
+
+def disabled_webhook(attempt: Attempt) -> None:
+    """Disable the webhook in the path."""
+    path = f"/webhooks/{attempt.ids['webhook_id']}"
+    attempt.api.as_administrator("PATCH", path, {"status": "disabled"})
+
+
 def changed_since(attempt: Attempt) -> None:
     """Expect a version that is not current."""
     attempt.headers["If-Match"] = '"99"'
@@ -217,6 +230,8 @@ PROVOKE: dict[str, Provoke] = {
     "/problems/not-found": not_found,
     "/problems/creation-undone": undone_creation,
     "/problems/version-mismatch": changed_since,
+    "/problems/delivery-not-found": no_delivery,
+    "/problems/webhook-disabled": disabled_webhook,
     "/problems/content-too-large": too_large,
     "/problems/unsupported-media-type": not_json,
     "/problems/invalid-body": unknown_member,

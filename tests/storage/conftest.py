@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import create_engine
 
 from chalicelib.aws.errors import ServiceError
+from chalicelib.domain.deliveries import EventfulStorage
+from chalicelib.domain.events import Events
 from chalicelib.domain.registry import RESOURCES
 from chalicelib.domain.resource import Resources
 from chalicelib.domain.storage import Storage
@@ -57,20 +59,24 @@ def new_storage(
 ) -> Iterator[MakeStorage]:
     """Return a function that makes an empty storage, and invalidates the one before.
 
-    It takes the resources to keep, and options of DynamoDB's engine.
+    It takes the resources to keep, what makes events of changes, and options of DynamoDB's engine,
+    which makes none.
     """
     tables: list[Any] = []
     with contextlib.ExitStack() as stack:
 
-        def make(resources: Resources = RESOURCES, **options: Any) -> Storage:
+        def make(
+            resources: Resources = RESOURCES, events: Events | None = None, **options: Any
+        ) -> EventfulStorage:
             if engine == "memory":
-                return open_storage("memory:", resources)
+                return open_storage("memory:", resources, events=events)
             if engine == "sqlite":
-                return _open(stack, f"sqlite:///{tmp_path}/{secrets.token_hex(8)}.db", resources)
+                url = f"sqlite:///{tmp_path}/{secrets.token_hex(8)}.db"
+                return _open(stack, url, resources, events)
             if engine == "postgresql":
                 url = url_of(engines, engine)
                 empty(url, resources)
-                return _open(stack, url, resources)
+                return _open(stack, url, resources, events)
             for name, value in environment(url_of(engines, engine)).items():
                 monkeypatch.setenv(name, value)
             if not tables:
@@ -130,8 +136,10 @@ CLIENTS: dict[str, Callable[[float], DynamoDBClient]] = {
 }
 
 
-def _open(stack: contextlib.ExitStack, url: str, resources: Resources) -> Storage:
-    storage = open_storage(url, resources)
+def _open(
+    stack: contextlib.ExitStack, url: str, resources: Resources, events: Events | None
+) -> EventfulStorage:
+    storage = open_storage(url, resources, events=events)
     stack.callback(storage.close)
     return storage
 

@@ -2,17 +2,22 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, event
 
+from chalicelib.domain.deliveries import Message, QueueingStorage
 from chalicelib.domain.errors import Problem
+from chalicelib.domain.events import Events
 from chalicelib.domain.orders import ORDERS
 from chalicelib.domain.storage import Query, Storage
 from chalicelib.domain.users import USERS
+from tests.storage.conftest import MakeStorage
 from tests.storage.operations import OPERATIONS, Operation, set_up
+from tests.support.event_factories import TIME, a_delivery, new_webhook_id
+from tests.support.factories import LATER, NOW, a_user, user_change
 
 # Besides the operations with documented costs: every way through a list.
 LISTS = [
@@ -37,6 +42,20 @@ LISTS = [
         ),
     ),
 ]
+# Events and deliveries, which `set_up` does not make.
+QUEUES: dict[str, Callable[[QueueingStorage, Message], Any]] = {
+    "change": lambda s, it: s.change(USERS, (it.delivery.event_id,), user_change(name="Bea")),
+    "relay": lambda s, it: s.outbox.relay(2, lambda _: [it]),
+    "get": lambda s, it: s.deliveries.get(it.delivery.webhook_id, it.delivery.id),
+    "list": lambda s, it: s.deliveries.list(it.delivery.webhook_id, Query(limit=2)),
+    "list after": lambda s, it: s.deliveries.list(
+        it.delivery.webhook_id, Query(limit=2, after=it.delivery.id, ascending=True)
+    ),
+    "replace": lambda s, it: s.deliveries.replace(it.delivery, TIME),
+    "due": lambda s, _: s.deliveries.due_webhooks(TIME),
+    "claim": lambda s, it: s.deliveries.claim(it.delivery.webhook_id, TIME, LATER, 2),
+    "purge": lambda s, _: s.deliveries.purge(NOW * 2),
+}
 # As SQLite and PostgreSQL put it. "SCAN users USING INDEX" follows an index up to the limit.
 SLOW = re.compile(r"SCAN (?!CONSTANT)\w+\b(?! USING)|USE TEMP B-TREE|Seq Scan")
 
@@ -77,5 +96,22 @@ def test_every_statement_uses_an_index(storage: Storage, operation: Operation) -
     operation.prepare(storage, state)
     with explained() as plans, contextlib.suppress(Problem):
         operation.run(storage, state)
+    assert plans
+    assert not {statement: plan for statement, plan in plans.items() if SLOW.search(plan)}
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("name", QUEUES)
+def test_every_statement_of_the_queues_uses_an_index(new_storage: MakeStorage, name: str) -> None:
+    """Neither the outbox nor the deliveries are scanned, however many there are."""
+    storage: QueueingStorage = new_storage(events=Events("https://api.example.com"))
+    webhook_id, user = new_webhook_id(), a_user()
+    messages = [a_delivery(webhook_id, event_id=user.id) for _ in range(3)]
+    storage.deliveries.add([*messages, a_delivery(new_webhook_id())])
+    storage.create(USERS, user, None, NOW)
+    for _ in range(3):
+        storage.create(USERS, a_user(), None, NOW)
+    with explained() as plans:
+        QUEUES[name](storage, messages[0])
     assert plans
     assert not {statement: plan for statement, plan in plans.items() if SLOW.search(plan)}

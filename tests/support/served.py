@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENT = {
     "STORAGE_URL": "memory:",
     "CURSOR_SECRET": "a secret of the tests that signs cursors",
+    "WEBHOOK_KEY": "a key of the tests for webhooks' secrets",
     "AUTH_ISSUER": ISSUER,
     "AUTH_AUDIENCE": AUDIENCE,
     "AUTH_SECRET": SECRET,
@@ -113,7 +114,14 @@ class Served:
             field = case.resource.id_field
             if f"{{{field}}}" in path and field not in ids:
                 ids[field] = self.new(case, ids)
+        if "{delivery_id}" in path and "delivery_id" not in ids:
+            ids["delivery_id"] = self.delivery(ids["webhook_id"])
         return ids
+
+    def delivery(self, webhook_id: str) -> str:
+        """Return the id of a new delivery, of a test event."""
+        sent = self.as_administrator("POST", f"/webhooks/{webhook_id}/test")
+        return str(sent.body["delivery_id"])
 
     def user(self, status: str = "active") -> str:
         """Return the id of a new user."""

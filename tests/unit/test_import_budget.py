@@ -36,6 +36,7 @@ SETTINGS = {
     "AUTH_AUDIENCE": "api",
     "AUTH_SECRET_PARAMETER": "/secret",
     "CURSOR_SECRET_PARAMETER": "/secret",
+    "WEBHOOK_KEY_PARAMETER": "/secret",
 }
 
 

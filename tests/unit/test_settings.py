@@ -8,6 +8,7 @@ from chalicelib.settings_error import SettingsError
 WHOLE = {
     "STORAGE_URL": "dynamodb://users",
     "CURSOR_SECRET_PARAMETER": "/users/cursor",
+    "WEBHOOK_KEY_PARAMETER": "/users/webhook-key",
     "AUTH_ISSUER": "https://issuer.example/",
     "AUTH_AUDIENCE": "users",
     "AUTH_JWKS_URL": "https://issuer.example/keys",

@@ -184,12 +184,14 @@ class DynamoDBStorage:
     def list(self, resource: Resource[EntityT], parent: Ids, query: Query) -> Page[EntityT]:
         """See Storage.
 
-        Children are read strongly consistently, and so is what is found by a unique value; lists
-        of everything are eventually consistent.
+        Children and small resources are read strongly consistently, and so is what is found by a
+        unique value; other lists of everything are eventually consistent.
         """
         items, operation = self._layout.of(resource), self._operation()
         if parent:
             return self._lists.children(operation, items, parent, query)
+        if resource.is_small:
+            return self._lists.small(operation, items, query)
         for unique in resource.unique:
             if unique.field in query.filters:
                 value = unique.normalize(query.filters[unique.field])

@@ -31,7 +31,7 @@ CHUNK_ENTRIES = 6
 
 _ACTIONS: dict[Action, str] = {"created": "c", "changed": "u", "deleted": "d"}
 _ACTION_OF = {letter: action for action, letter in _ACTIONS.items()}
-_ROLES: dict[Role, str] = {"administrator": "a", "user": "u", "iam": "i"}
+_ROLES: dict[Role, str] = {"administrator": "a", "user": "u", "iam": "i", "system": "s"}
 _ROLE_OF = {letter: role for role, letter in _ROLES.items()}
 _Stored = tuple[str, list[str], int, str, str, str]
 _decode = msgspec.json.Decoder(_Stored).decode

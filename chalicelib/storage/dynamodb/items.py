@@ -6,17 +6,18 @@ Those of the history are in `history_items`.
 |---|---|---|---|
 | user | ``USER#<id>`` | ``USER`` | ``USERS#<shard>``, ``<id>`` |
 | order | ``USER#<id>`` | ``ORDER#<order id>`` | |
+| webhook | ``WEBHOOKS`` | ``WEBHOOK#<id>`` | |
 | claim of an e-mail address | ``EMAIL#<case-folded>`` | ``EMAIL`` | |
 | idempotency record | ``IDEMPOTENCY#<key>`` | ``IDEMPOTENCY`` | |
 | chunk of a history | ``HISTORY#<PK of the entity>`` | ``<SK of the entity>#<version>`` | |
 
-The names come from the resource: a child lies in its parent's partition, and a unique field has an
-item of its own, which claims the value. Items are in DynamoDB's wire format, such as
-``{"version": {"N": "1"}}``, and are read without boto3's TypeDeserializer, which walks every value
-of every item. Attributes are native, for the console, exports and streams, and so that metadata can
-be patched in place; only what has parts and never changes, as the lines of an order, is one JSON
-string. As a list of maps they made a Query of 25 orders with five lines each cost 2.2 times the CPU
-time and a fifth more bytes.
+The names come from the resource: a child lies in its parent's partition, a small resource has one
+partition for all, and a unique field has an item of its own, which claims the value. Items are in
+DynamoDB's wire format, such as ``{"version": {"N": "1"}}``, and are read without boto3's
+TypeDeserializer, which walks every value of every item. Attributes are native, for the console,
+exports and streams, and so that metadata can be patched in place; only what has parts and never
+changes in part, as the lines of an order, is one JSON string. As a list of maps they made a Query
+of 25 orders with five lines each cost 2.2 times the CPU time and a fifth more bytes.
 """
 
 import secrets
@@ -54,6 +55,8 @@ class ResourceItems(Generic[EntityT]):
         self._root = self.type if resource.parent is None else _type(resource.parent)
         self._partition = f"{self._root}#"
         self._parent_field = resource.parent.id_field if resource.parent else None
+        # Whether the sort key tells entities of one partition apart.
+        self._shares_partition = resource.parent is not None or resource.is_small
         path = {resource.id_field, self._parent_field}
         self._fields = {field: kind for field, kind in resource.fields.items() if field not in path}
         self.entity: Callable[[Item], EntityT] = self._entity_reader()
@@ -66,18 +69,18 @@ class ResourceItems(Generic[EntityT]):
 
     def partition(self, ids: Ids) -> str:
         """Return the partition of an entity, or of the children of a parent."""
-        return self._partition + ids[0]
+        return self.resource.name.upper() if self.resource.is_small else self._partition + ids[0]
 
     def sort_key(self, ids: Ids) -> str:
         """Return the sort key of the entity at the path `ids`."""
-        return self.type if self._parent_field is None else f"{self.type}#{ids[-1]}"
+        return f"{self.type}#{ids[-1]}" if self._shares_partition else self.type
 
     def id(self, item: Item) -> str:
         """Return the entity's id in an item or a key."""
         own: str = (
-            item["PK"]["S"][len(self._partition) :]
-            if self._parent_field is None
-            else item["SK"]["S"][len(self.type) + 1 :]
+            item["SK"]["S"][len(self.type) + 1 :]
+            if self._shares_partition
+            else item["PK"]["S"][len(self._partition) :]
         )
         return own
 
@@ -97,7 +100,7 @@ class ResourceItems(Generic[EntityT]):
     def new(self, entity: EntityT, shards: int, record: IdempotencyRecord | None) -> Item:
         """Return the item of a new entity. The shard depends only on the id and on `shards`."""
         item = self.key(self.resource.ids(entity))
-        if self._parent_field is None:
+        if not self._shares_partition:
             shard = zlib.crc32(entity.id.encode()) % shards
             item["GSI1PK"] = {"S": self.shard_partition(shard)}
             item["GSI1SK"] = {"S": entity.id}
@@ -131,8 +134,9 @@ class ResourceItems(Generic[EntityT]):
         """
         own = f"item['PK']['S'][{len(self._partition)}:]"
         sources = {self.resource.id_field: own}
-        if self._parent_field is not None:
+        if self._shares_partition:
             sources[self.resource.id_field] = f"item['SK']['S'][{len(self.type) + 1}:]"
+        if self._parent_field is not None:
             sources[self._parent_field] = own
         known: dict[str, Any] = {"entity": self.resource.entity, "UNSET": UNSET}
         for field, kind in self._fields.items():
@@ -189,7 +193,8 @@ class Layout:
 def _check(resources: Resources) -> None:
     names = [_type(resource) for resource in resources]
     claims = [unique.field.upper() for resource in resources for unique in resource.unique]
-    taken = [*names, *claims, "IDEMPOTENCY", "HISTORY"]
+    small = [resource.name.upper() for resource in resources if resource.is_small]
+    taken = [*names, *claims, *small, "IDEMPOTENCY", "HISTORY", "DELIVERIES"]
     if len(set(taken)) < len(taken):
         raise ValueError(f"Items of different kinds would have the same keys: {sorted(taken)}.")
     for resource in resources:
@@ -216,7 +221,7 @@ def projected(resources: Resources) -> list[str]:
     fields = {
         field: None
         for resource in resources
-        if resource.parent is None
+        if resource.parent is None and not resource.is_small
         for field in resource.fields
         if field != resource.id_field
     }

@@ -44,6 +44,17 @@ class Lists:
         )
         return _page(rows, items, query.limit)
 
+    def small(
+        self, operation: Operation, items: ResourceItems[EntityT], query: Query
+    ) -> Page[EntityT]:
+        """Return a page of the entities of a small resource."""
+        low, high = _bounds(items.resource.prefix, query)
+        if low > high:
+            return Page([], None)
+        request = self._range(items, items.partition(()), items.sort_key((high,)), low, query)
+        rows = _rows(operation, request, query.limit + 1)
+        return _page(((items.id(key), row) for key, row in rows), items, query.limit)
+
     def children(
         self, operation: Operation, items: ResourceItems[EntityT], parent: Ids, query: Query
     ) -> Page[EntityT]:
@@ -54,12 +65,7 @@ class Lists:
         # without children from no parent, without another request.
         reads_parent = self._layout.lies_before_parent(items) and high == resource.prefix + "~"
         end = self._parent_sort_key(resource) if reads_parent else items.sort_key((high,))
-        request = {
-            "TableName": self._table,
-            "KeyConditionExpression": "PK = :key AND SK BETWEEN :low AND :high",
-            "ConsistentRead": True,
-            **_selection(partition, items.sort_key((low,)), end, query),
-        }
+        request = self._range(items, partition, end, low, query)
         if query.filters and reads_parent:
             # Only a parent's item is in the index.
             request["FilterExpression"] += " OR attribute_exists(GSI1PK)"
@@ -96,6 +102,17 @@ class Lists:
         # One row more than the page holds tells whether there is a next page.
         rows = _rows(operation, request, query.limit + 1)
         return ((items.id(key), row) for key, row in rows)
+
+    def _range(
+        self, items: ResourceItems[Any], partition: str, end: str, low: str, query: Query
+    ) -> dict[str, Any]:
+        """Return the Query of a partition from the id `low` to the sort key `end`."""
+        return {
+            "TableName": self._table,
+            "KeyConditionExpression": "PK = :key AND SK BETWEEN :low AND :high",
+            "ConsistentRead": True,
+            **_selection(partition, items.sort_key((low,)), end, query),
+        }
 
     def _parent_sort_key(self, resource: Resource[Any]) -> str:
         assert resource.parent is not None  # noqa: S101 - a list under a parent

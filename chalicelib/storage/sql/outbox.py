@@ -6,17 +6,18 @@ row from before it writes its event until it is committed.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import msgspec
-from sqlalchemy import Connection, Select, Table, delete, exists, insert, select
+from sqlalchemy import Connection, Table, delete, insert, select
 
 from chalicelib.domain.deliveries import Message
 from chalicelib.domain.events import CloudEvent
 from chalicelib.storage.sql.deliveries import SQLDeliveries
-from chalicelib.storage.sql.transactions import Database, is_postgresql
+from chalicelib.storage.sql.transactions import Database
 
-# How far a relay looks for subjects that no other relay has, in rows for each event that it passes
-# on: so that the backlog of one subject does not have to be read to its end.
+# How far a relay looks for subjects that no other relay has, in rows for each event that it may
+# pass on. Beyond that it leaves events to the next time: a backlog is not read to its end.
 _WINDOW = 10
 
 _decode = msgspec.json.Decoder(CloudEvent).decode
@@ -43,46 +44,41 @@ class SQLOutbox:
         table = self._table
 
         def pass_on(connection: Connection) -> int:
-            selected = self._free(connection, limit) if is_postgresql(connection) else self._first()
-            rows = [] if selected is None else connection.execute(selected.limit(limit)).all()
-            if rows:
-                messages = deliver([_decode(row.event) for row in rows])
+            chosen = self._locked(connection, limit)
+            if chosen:
+                events = select(table.c.event).where(table.c.id.in_(chosen)).order_by(table.c.id)
+                messages = deliver([_decode(text) for text in connection.scalars(events)])
                 self._deliveries.insert(connection, messages)
-                connection.execute(delete(table).where(table.c.id.in_([row.id for row in rows])))
-            return len(rows)
+                connection.execute(delete(table).where(table.c.id.in_(chosen)))
+            return len(chosen)
 
         # SQLite has one writer, which nobody should have to wait for while there is nothing to do.
-        first = select(table.c.id).order_by(table.c.id).limit(1)
-        is_empty = self._database.read(lambda connection: connection.scalar(first)) is None
+        is_empty = self._database.read(lambda connection: not self._first(connection, 1))
         return 0 if is_empty else self._database.write(pass_on)
 
-    def _first(self) -> Select[tuple[int, str]]:
-        """Return the selection of the events in their order."""
-        return select(self._table.c.id, self._table.c.event).order_by(self._table.c.id)
-
-    def _free(self, connection: Connection, limit: int) -> Select[tuple[int, str]] | None:
-        """Return the selection of events that no other relay has, None if there is none.
+    def _locked(self, connection: Connection, limit: int) -> list[int]:
+        """Return the ids of the first events that no other relay has.
 
         Whoever locks the first event of a subject has all of them: a later one is passed on only
-        with those before it, or after they are gone.
+        together with those before it, or after they are gone.
         """
+        events = self._first(connection, _WINDOW * limit)
+        heads: dict[str, int] = {}
+        for own_id, subject in events:
+            heads.setdefault(subject, own_id)
         table = self._table
-        last = select(table.c.id).order_by(table.c.id).offset(_WINDOW * limit).limit(1)
-        end = connection.scalar(last)
-        earlier = table.alias()
-        is_first = ~exists().where(earlier.c.subject == table.c.subject, earlier.c.id < table.c.id)
-        heads = (
-            select(table.c.subject)
-            .where(is_first)
-            .order_by(table.c.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True, of=table)
+        locking = (
+            select(table.c.id)
+            .where(table.c.id.in_(islice(heads.values(), limit)))
+            .with_for_update(skip_locked=True)
         )
-        if end is not None:
-            heads = heads.where(table.c.id < end)
-        subjects = connection.scalars(heads).all()
-        if not subjects:
-            return None
-        # Only those of the subjects whose first event is locked, in the order of all.
-        free = self._first().where(table.c.subject.in_(subjects))
-        return free if end is None else free.where(table.c.id < end)
+        locked = {*connection.scalars(locking)}
+        return [own_id for own_id, subject in events if heads[subject] in locked][:limit]
+
+    def _first(self, connection: Connection, limit: int) -> list[tuple[int, str]]:
+        """Return the id and the subject of the first events, in the order of writing."""
+        columns = self._table.c
+        # As a range of the key, so that the plan says that no more is read.
+        first = select(columns.id, columns.subject).where(columns.id > 0)
+        rows = connection.execute(first.order_by(columns.id).limit(limit))
+        return [(row.id, row.subject) for row in rows]

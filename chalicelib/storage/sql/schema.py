@@ -232,7 +232,6 @@ def outbox_table(metadata: MetaData) -> Table:
         Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
         Column("subject", Text, nullable=False),
         Column("event", Text, nullable=False),
-        Index("outbox_by_subject", "subject", "id"),
     )
 
 

@@ -90,13 +90,9 @@ class Database:
 
 def upsert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     """Return an insertion that can say what becomes of rows whose keys are there already."""
-    insert_into = postgresql.insert if is_postgresql(connection) else sqlite.insert
-    return insert_into(table)
-
-
-def is_postgresql(connection: Connection) -> bool:
-    """Return whether the database is PostgreSQL, rather than SQLite."""
-    return connection.dialect.name == "postgresql"
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def _unavailable_or(error: DBAPIError) -> Exception:

@@ -1,0 +1,103 @@
+"""One attempt to deliver an event to a webhook, and what follows from it."""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+
+import msgspec
+from msgspec import UNSET
+
+from chalicelib.domain import ids
+from chalicelib.domain.deliveries import Deliveries, Delivery, Message
+from chalicelib.domain.service import milliseconds
+from chalicelib.domain.webhook_endpoints import WebhookEndpoints
+from chalicelib.domain.webhooks import Webhook
+from chalicelib.events.http_post import Outcome
+from chalicelib.events.schedule import Schedule
+from chalicelib.events.signatures import signed_headers
+
+CONTENT_TYPE = "application/cloudevents+json"
+_USER_AGENT = "user-management-webhooks"
+
+Post = Callable[[str, Mapping[str, str], bytes], Outcome]
+
+
+class Sender:
+    """Attempts deliveries, and keeps what becomes of them.
+
+    `post` sends a body to a URL (see `HTTPPost`); `now` returns milliseconds since the Unix epoch.
+    """
+
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        endpoints: WebhookEndpoints,
+        post: Post,
+        *,
+        schedule: Schedule | None = None,
+        now: Callable[[], int] = milliseconds,
+    ) -> None:
+        self._deliveries = deliveries
+        self._endpoints = endpoints
+        self._post = post
+        self._schedule = schedule or Schedule()
+        self._now = now
+
+    def attempt(self, message: Message) -> Delivery:
+        """Send the event of a pending delivery, and return the delivery as it is now.
+
+        If it is still pending, `next_attempt_at` says when to try again. Raises Unavailable if
+        storage does not respond; then it may have been sent, and is sent again.
+        """
+        delivery = message.delivery
+        webhook = self._endpoints.find(delivery.webhook_id)
+        if webhook is None or webhook.status != "enabled":
+            reason = "The webhook was deleted." if webhook is None else "The webhook is disabled."
+            settled = msgspec.structs.replace(
+                delivery, status="failed", error=reason, next_attempt_at=UNSET
+            )
+        else:
+            started = self._now()
+            outcome = self._send(webhook, message, started)
+            settled = self._settled(delivery, outcome, started)
+            self._note(webhook, outcome)
+        if self._deliveries.replace(settled, delivery.requested_at):
+            return settled
+        # Somebody asked for it to be sent again meanwhile, so it is pending anew.
+        current = self._deliveries.get(delivery.webhook_id, delivery.delivery_id)
+        return settled if current is None else current.delivery
+
+    def _send(self, webhook: Webhook, message: Message, now: int) -> Outcome:
+        payload = message.payload.encode()
+        secrets = self._endpoints.signing_secrets(webhook)
+        headers = {
+            "Content-Type": CONTENT_TYPE,
+            "User-Agent": _USER_AGENT,
+            **signed_headers(secrets, message.delivery.event_id, now // 1000, payload),
+        }
+        return self._post(webhook.url, headers, payload)
+
+    def _settled(self, delivery: Delivery, outcome: Outcome, started: int) -> Delivery:
+        attempts, now = delivery.attempts + 1, self._now()
+        delay = None
+        if not outcome.succeeded and outcome.status != HTTPStatus.GONE:
+            delay = self._schedule.delay(attempts, outcome.retry_after)
+        next_attempt = UNSET if delay is None else ids.timestamp(now + int(delay * 1000))
+        failed = "failed" if delay is None else "pending"
+        return msgspec.structs.replace(
+            delivery,
+            status="succeeded" if outcome.succeeded else failed,
+            attempts=attempts,
+            last_attempt_at=ids.timestamp(started),
+            next_attempt_at=next_attempt,
+            response_status=UNSET if outcome.status is None else outcome.status,
+            duration_ms=outcome.duration_ms,
+            error=outcome.error or UNSET,
+        )
+
+    def _note(self, webhook: Webhook, outcome: Outcome) -> None:
+        if outcome.succeeded:
+            self._endpoints.note_success(webhook)
+        elif outcome.status == HTTPStatus.GONE:
+            self._endpoints.note_gone(webhook)
+        else:
+            self._endpoints.note_failure(webhook)
