@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.webhook_endpoints import WebhookEndpoints
     from chalicelib.events.fan_out import FanOut
     from chalicelib.events.functions import QueueFunction, StreamFunction
+    from chalicelib.events.sender import Sender
 
 settings = cache(Settings.from_environment)
 
@@ -527,10 +528,18 @@ def get_order_details_lambda(event: Event, context: Any) -> ProxyResponse:  # no
 def webhook_endpoints() -> "WebhookEndpoints":
     """Return the webhooks as their sender sees them."""
     from chalicelib.domain.webhook_endpoints import WebhookEndpoints  # noqa: PLC0415
-    from chalicelib.domain.webhook_secrets import WebhookSecrets  # noqa: PLC0415
 
-    key = cache(lambda: settings().webhook_key)
-    return WebhookEndpoints(storage(), history=settings().history, secrets=WebhookSecrets(key))
+    secrets = WebhookSecrets(lambda: settings().webhook_key)
+    return WebhookEndpoints(storage(), history=settings().history, secrets=secrets)
+
+
+@cache
+def sender() -> "Sender":
+    """Return what sends an event to a webhook."""
+    from chalicelib.events.http_post import HTTPPost  # noqa: PLC0415
+    from chalicelib.events.sender import Sender  # noqa: PLC0415
+
+    return Sender(storage().deliveries, webhook_endpoints(), HTTPPost())
 
 
 @cache
@@ -565,12 +574,9 @@ def queue_function() -> "QueueFunction":
     from chalicelib.events.batches import BatchClient  # noqa: PLC0415
     from chalicelib.events.functions import QueueFunction  # noqa: PLC0415
     from chalicelib.events.queue import SERVICE, WebhookQueue  # noqa: PLC0415
-    from chalicelib.events.sender import Sender  # noqa: PLC0415
 
-    deliveries = storage().deliveries
-    sender = Sender(webhook_endpoints(), deliveries)
     queue = WebhookQueue(settings().webhook_queue_url, BatchClient(SERVICE))
-    return QueueFunction(deliveries, sender.attempt, queue)
+    return QueueFunction(storage().deliveries, sender().attempt, queue)
 
 
 def pass_on_and_send(seconds: float) -> None:
@@ -578,11 +584,13 @@ def pass_on_and_send(seconds: float) -> None:
     from chalicelib.domain.deliveries import QueueingStorage  # noqa: PLC0415
     from chalicelib.events.functions import run_for  # noqa: PLC0415
     from chalicelib.events.relay import Relay  # noqa: PLC0415
+    from chalicelib.events.worker import DeliveryWorker  # noqa: PLC0415
 
     queueing = storage()
     if not isinstance(queueing, QueueingStorage):
         raise TypeError(f"{settings().storage_scheme} is its own outbox.")
-    run_for(seconds, [Relay(queueing.outbox, fan_out()).run])
+    worker = DeliveryWorker(queueing.deliveries, sender())
+    run_for(seconds, [Relay(queueing.outbox, fan_out()).run, worker.run])
 
 
 # A stage has the functions that its storage needs.

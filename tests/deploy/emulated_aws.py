@@ -3,8 +3,8 @@
 ministack imports Swagger only for CloudFormation, and without gateway responses. It has no query
 definitions, its CloudFormation has no composite alarms, and its alarms have no metric math: here
 these are stored, but never evaluated. Of a batch of a stream's records that fails in part, it would
-forget those that failed: here all of them come again, as a function may find them on AWS. Run this with ministack's own interpreter and environment
-variables.
+forget those that failed: here the whole batch comes again, as it may on AWS. Run this with
+ministack's own interpreter and environment variables.
 https://docs.aws.amazon.com/apigateway/latest/api/API_ImportRestApi.html
 https://docs.aws.amazon.com/apigateway/latest/api/API_PutRestApi.html
 https://docs.aws.amazon.com/apigateway/latest/api/API_FlushStageAuthorizersCache.html
