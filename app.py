@@ -654,4 +654,4 @@ if settings().is_lambda:
 if settings().is_chalice_command:
     import localdev
 
-    localdev.prepare(app)
+    localdev.prepare(app, settings, storage)

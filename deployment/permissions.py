@@ -1,7 +1,9 @@
 """Which resources each role may use: that of the API's functions, and those of events.
 
-The API's role can neither put events on the bus nor reach the queue; that of the function that
-sends webhooks, which talks to strangers, reads no secret but the key that signs.
+The API's role can neither put events on the bus nor reach the queue. Those of events reach only the
+partitions of webhooks and deliveries in the table (the conditions in `.chalice/policies`): the
+function that sends webhooks, which talks to strangers, can read no user, and no secret but the key
+that signs.
 """
 
 from collections.abc import Callable, Iterable
@@ -60,7 +62,7 @@ def for_event_function(name: str, stage: Stage, arns: Arns, function: str) -> Re
     if name == RELAY:
         return {
             **common,
-            "dynamodb": [arns.table, arns.index],
+            "dynamodb": [arns.table],
             _STREAM: [arns.stream],
             "sqs": [arns.queue, arns.stream_failures],
             "events": arns.bus(stage),

@@ -23,7 +23,7 @@ _UNSCOPED = {"ec2", "xray"}
 def scoped(
     policy: Mapping[str, Any], resources: Resources, *, without: frozenset[str] = frozenset()
 ) -> dict[str, Any]:
-    """Return `policy` with each statement limited to its service's resources.
+    """Return `policy` with each statement limited to its service's resources; conditions stay.
 
     The actions in `without` are left out. Raises LookupError for a service without an entry in
     `resources`.
@@ -42,5 +42,6 @@ def scoped(
         arns = list(found)
         if not arns:
             continue  # The stage does not use this service.
-        statements.append({"Effect": "Allow", "Action": actions, "Resource": arns})
+        condition = {"Condition": statement["Condition"]} if "Condition" in statement else {}
+        statements.append({"Effect": "Allow", "Action": actions, "Resource": arns, **condition})
     return {"Version": policy["Version"], "Statement": statements}

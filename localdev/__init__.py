@@ -6,6 +6,7 @@ the function that creates it is replaced by one whose server behaves as API Gate
 
 import os
 import threading
+from collections.abc import Callable
 from typing import NoReturn
 
 import chalice.local
@@ -14,12 +15,15 @@ from chalice.app import Chalice
 from chalice.config import Config
 from chalice.local import LocalDevServer
 
+from chalicelib.domain.deliveries import EventfulStorage
+from chalicelib.settings import Settings
 from chalicelib.telemetry.json_logging import log_as_json
 from chalicelib.web.application import Api
 from deployment import bundle
 from deployment.checks import check
 from deployment.errors import DeploymentError
 from deployment.stages import Stage
+from localdev.background import deliver_webhooks
 from localdev.environment import LocalEnvironment, LocalEnvironmentError
 from localdev.gateway import LocalGateway
 from localdev.reloading import watch_sources_only
@@ -28,8 +32,10 @@ from localdev.server import make_server
 _DEPLOYMENT_COMMANDS = frozenset({"deploy", "package"})
 
 
-def prepare(app: Api) -> None:
-    """Adapt Chalice's command line for `app`.
+def prepare(
+    app: Api, settings: Callable[[], Settings], storage: Callable[[], EventfulStorage]
+) -> None:
+    """Adapt Chalice's command line for `app`, whose settings and storage are these.
 
     Raises click.ClickException, which Chalice prints as one sentence, if the command would deploy
     a stage that is not ready for it.
@@ -49,7 +55,7 @@ def prepare(app: Api) -> None:
         """Replace chalice.local.create_local_server."""
         del app_obj
         try:
-            environment = LocalEnvironment(os.environ, host)
+            environment = LocalEnvironment(os.environ, host, port)
         except LocalEnvironmentError as error:
             _exit(str(error))
         os.environ.update(environment.variables)
@@ -67,7 +73,11 @@ def prepare(app: Api) -> None:
             server = make_server(gateway, config, host, port)
         except OSError as error:
             _exit(f"Cannot listen on {host}:{port} ({error.strerror}): try another port.")
-        click.echo(environment.banner(port))
+        try:
+            deliver_webhooks(settings(), storage())
+        except ValueError as error:
+            _exit(str(error))
+        click.echo(environment.banner())
         return server
 
     chalice.local.create_local_server = create_local_server

@@ -4,6 +4,9 @@ Its data is in one folder outside the project, because Chalice restarts when a f
 changes: ``$XDG_DATA_HOME/user-management``, by default ``~/.local/share/user-management``.
 """
 
+import base64
+import hashlib
+import hmac
 import ipaddress
 import json
 import os
@@ -17,7 +20,9 @@ from localdev.swagger_ui import SWAGGER_UI_PATH, find_swagger_ui
 ISSUER = "https://local.invalid/"
 AUDIENCE = "user-management-local"
 
-_REFERENCES = ("_SECRET_PARAMETER", "_PASSWORD_PARAMETER")
+_SECRETS = ("auth", "cursor", "webhook")
+_REFERENCES = ("_SECRET_PARAMETER", "_PASSWORD_PARAMETER", "_KEY_PARAMETER")
+_OF_THE_CLOUD = frozenset({"EVENT_BUS", "WEBHOOK_QUEUE_URL"})
 # The default ports of common front-end development servers.
 _ORIGINS = " ".join(
     f"http://{host}:{port}" for host in ("localhost", "127.0.0.1") for port in (3000, 5173, 8080)
@@ -29,14 +34,14 @@ class LocalEnvironmentError(Exception):
 
 
 class LocalEnvironment:
-    """The settings of a local server that listens on `host`.
+    """The settings of a local server that listens on `host` and `port`.
 
     `variables` must be set and `unset` must be removed. If `closed`, callers need tokens:
     LOCAL_AUTH=closed sets it, and LOCAL_AUTH=open opens the server to other machines. Raises
     LocalEnvironmentError.
     """
 
-    def __init__(self, environment: Mapping[str, str], host: str) -> None:
+    def __init__(self, environment: Mapping[str, str], host: str, port: int) -> None:
         mode = environment.get("LOCAL_AUTH", "")
         if mode not in {"", "open", "closed"}:
             raise LocalEnvironmentError(f"LOCAL_AUTH must be open or closed, not {mode!r}.")
@@ -47,7 +52,7 @@ class LocalEnvironment:
             )
         self.closed = mode == "closed"
         self.data = data_folder(environment)
-        self._host = host
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._refused_url = ""
         log_format = environment.get("LOG_FORMAT") or "text"
         if log_format not in {"json", "text"}:
@@ -57,6 +62,10 @@ class LocalEnvironment:
             "STORAGE_URL": self._storage_url(environment),
             "CORS_ORIGINS": environment.get("CORS_ORIGINS") or _ORIGINS,
             "CURSOR_SECRET": own["cursor"],
+            "WEBHOOK_KEY": own["webhook"],
+            # Receivers that are being developed are on this machine, without a certificate.
+            "LOOPBACK_WEBHOOKS": "allowed",
+            "EVENT_SOURCE": environment.get("EVENT_SOURCE") or self.url,
             "LOG_FORMAT": log_format,
             # A shell or an AWS profile that says otherwise would lead from an emulator to AWS.
             "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
@@ -70,12 +79,14 @@ class LocalEnvironment:
                 "AUTH_AUDIENCE": AUDIENCE,
                 "AUTH_SECRET": own["auth"],
             }
-        # These refer to secrets in AWS; the local server has its own.
-        self.unset = [name for name in environment if name.endswith(_REFERENCES)]
+        # These refer to secrets and queues in AWS; the local server has its own.
+        self.unset = [
+            name for name in environment if name.endswith(_REFERENCES) or name in _OF_THE_CLOUD
+        ]
 
-    def banner(self, port: int) -> str:
+    def banner(self) -> str:
         """Return the text to print when the server starts."""
-        url = f"http://{self._host}:{port}"
+        url = self.url
         access = "callers need a token" if self.closed else "every caller is an administrator"
         token = ' -H "Authorization: Bearer $TOKEN"' if self.closed else ""
         lines = [
@@ -112,11 +123,7 @@ def local_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     folder = data_folder(environment)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / "secrets.json"
-    temporary = folder / f"secrets.{os.getpid()}.{secrets.token_hex(4)}"
-    temporary.touch(mode=0o600)
-    temporary.write_text(
-        json.dumps({name: secrets.token_urlsafe(32) for name in ("auth", "cursor")})
-    )
+    temporary = _written(folder, {name: secrets.token_urlsafe(32) for name in _SECRETS})
     try:
         # Atomic: if two servers start at once, both use the first one's secrets.
         os.link(temporary, path)
@@ -125,7 +132,26 @@ def local_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     finally:
         temporary.unlink()
     stored: dict[str, str] = json.loads(path.read_text())
+    # The file may be from before there was such a secret. A new one follows from what is known,
+    # so that two servers that start at once add the same.
+    added = {name: _derived(stored["auth"], name) for name in _SECRETS if name not in stored}
+    if added:
+        stored |= added
+        _written(folder, stored).replace(path)
     return stored
+
+
+def _written(folder: Path, values: dict[str, str]) -> Path:
+    """Return a new file with `values` as JSON that only this user reads."""
+    path = folder / f"secrets.{os.getpid()}.{secrets.token_hex(4)}"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(values))
+    return path
+
+
+def _derived(secret: str, name: str) -> str:
+    digest = hmac.new(secret.encode(), f"local secret\n{name}".encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def is_local(url: str, environment: Mapping[str, str]) -> bool:

@@ -1,9 +1,10 @@
-"""ministack, extended by what it lacks of API Gateway and CloudWatch.
+"""ministack, extended by what it lacks of API Gateway, CloudWatch and Lambda.
 
 ministack imports Swagger only for CloudFormation, and without gateway responses. It has no query
 definitions, its CloudFormation has no composite alarms, and its alarms have no metric math: here
-these are stored, but never evaluated. Run this with ministack's own interpreter and environment
-variables.
+these are stored, but never evaluated. Of a batch of a stream's records that fails in part, it would
+forget those that failed: here the whole batch comes again, as it may on AWS. Run this with
+ministack's own interpreter and environment variables.
 https://docs.aws.amazon.com/apigateway/latest/api/API_ImportRestApi.html
 https://docs.aws.amazon.com/apigateway/latest/api/API_PutRestApi.html
 https://docs.aws.amazon.com/apigateway/latest/api/API_FlushStageAuthorizersCache.html
@@ -19,7 +20,7 @@ from typing import Any
 from ministack.app import main
 from ministack.core.responses import json_response
 from ministack.services import apigateway_v1 as gateway
-from ministack.services import cloudwatch, cloudwatch_logs
+from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc
 from ministack.services.cloudformation import provisioners
 
 _EXTENSION = "x-amazon-apigateway-gateway-responses"
@@ -30,6 +31,7 @@ _import_rest_api = gateway._import_rest_api
 _handle_request = gateway.handle_request
 _handle_logs_request = cloudwatch_logs.handle_request
 _alarm_record = provisioners._cw_metric_alarm_record
+_execute_function = lambda_svc._execute_function
 _query_definitions: dict[str, dict[str, Any]] = {}
 
 Spec = dict[str, Any]
@@ -152,6 +154,19 @@ def delete_composite_alarm(name: str, _properties: dict[str, Any]) -> None:
     cloudwatch._composite_alarms.pop(name, None)
 
 
+def execute_function(function: dict[str, Any], event: Any) -> Any:
+    """Invoke a function; a batch of records of which some failed has failed."""
+    result = _execute_function(function, event)
+    records = event.get("Records", ()) if isinstance(event, dict) else ()
+    body = result.get("body")
+    if any(one.get("eventSource") == "aws:dynamodb" for one in records) and (
+        isinstance(body, dict) and body.get("batchItemFailures")
+    ):
+        return {**result, "error": True}
+    return result
+
+
+lambda_svc._execute_function = execute_function
 gateway._import_rest_api = import_rest_api
 gateway.handle_request = handle_request
 cloudwatch_logs.handle_request = handle_logs_request

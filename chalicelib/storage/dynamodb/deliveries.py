@@ -23,8 +23,8 @@ from chalicelib.storage.dynamodb.items import TIME_TO_LIVE, Attribute, Item, Key
 from chalicelib.storage.dynamodb.requests import ConditionFailed, Operation
 from chalicelib.storage.dynamodb.updates import Update
 
-_PARTITION = "DELIVERIES#"
-_SORT_KEY = "DELIVERY#"
+PARTITION = "DELIVERIES#"
+SORT_KEY = "DELIVERY#"
 _HINTS = get_type_hints(Delivery, include_extras=True)
 _INTEGERS = frozenset(name for name, hint in _HINTS.items() if Kind.of(hint) is Kind.INTEGER)
 _FIELDS = tuple(name for name in _HINTS if name not in {"webhook_id", "delivery_id"})
@@ -79,10 +79,10 @@ class DynamoDBDeliveries:
 
     def list(self, webhook_id: str, query: Query) -> Page[Delivery]:
         """See Deliveries. Strongly consistent."""
-        values = {":key": {"S": _PARTITION + webhook_id}}
+        values = {":key": {"S": PARTITION + webhook_id}}
         condition = "PK = :key"
         if query.after is not None:
-            values[":after"] = {"S": _SORT_KEY + query.after}
+            values[":after"] = {"S": SORT_KEY + query.after}
             condition += f" AND SK {'>' if query.ascending else '<'} :after"
         # Without the payloads, which are most of it. Some names are reserved words.
         names = {f"#{name}": name for name in _FIELDS}
@@ -103,7 +103,7 @@ class DynamoDBDeliveries:
 
 
 def _key(webhook_id: str, delivery_id: str) -> Key:
-    return {"PK": {"S": _PARTITION + webhook_id}, "SK": {"S": _SORT_KEY + delivery_id}}
+    return {"PK": {"S": PARTITION + webhook_id}, "SK": {"S": SORT_KEY + delivery_id}}
 
 
 def _item(message: Message) -> Item:
@@ -132,7 +132,7 @@ def _delivery(item: Item) -> Delivery:
         if name in item
     }
     return Delivery(
-        webhook_id=item["PK"]["S"].removeprefix(_PARTITION),
-        delivery_id=item["SK"]["S"].removeprefix(_SORT_KEY),
+        webhook_id=item["PK"]["S"].removeprefix(PARTITION),
+        delivery_id=item["SK"]["S"].removeprefix(SORT_KEY),
         **values,
     )

@@ -86,12 +86,13 @@ class ResourceItems(Generic[EntityT]):
 
     def holds(self, key: Key) -> bool:
         """Return whether this is the key of one of the resource's entities."""
-        name, separator, _ = key["SK"]["S"].partition("#")
-        is_child = self._parent_field is not None
-        partition: str = key["PK"]["S"]
-        return (name == self.type and bool(separator) == is_child) and partition.startswith(
-            self._partition
-        )
+        partition, sort_key = key["PK"]["S"], key["SK"]["S"]
+        name, separator, _ = sort_key.partition("#")
+        if name != self.type or bool(separator) != self._shares_partition:
+            return False
+        if self.resource.is_small:
+            return bool(partition == self.partition(()))
+        return bool(partition.startswith(self._partition))
 
     def shard_partition(self, shard: int) -> str:
         """Return the index's partition for one shard of the list of all entities."""

@@ -11,13 +11,11 @@ from typing import Any, Final, NamedTuple
 from chalicelib.domain import ids
 from chalicelib.domain.events import CloudEvent, Events
 from chalicelib.domain.resource import Resources
+from chalicelib.storage.dynamodb.deliveries import PARTITION, SORT_KEY
 from chalicelib.storage.dynamodb.items import Item, Layout, ResourceItems, traceparent_of
 
 VIEW: Final = "NEW_AND_OLD_IMAGES"
 """What records have of an item."""
-
-_DELIVERIES = "DELIVERIES#"
-_DELIVERY = "DELIVERY#"
 
 Record = Mapping[str, Any]
 Pattern = dict[str, Any]
@@ -72,13 +70,13 @@ def due_delivery(record: Record) -> DueDelivery | None:
     change = record["dynamodb"]
     partition, sort_key = change["Keys"]["PK"]["S"], change["Keys"]["SK"]["S"]
     new, old = change.get("NewImage"), change.get("OldImage")
-    if new is None or not partition.startswith(_DELIVERIES) or not sort_key.startswith(_DELIVERY):
+    if new is None or not partition.startswith(PARTITION) or not sort_key.startswith(SORT_KEY):
         return None
     if new["status"]["S"] != "pending" or (old and old["requested_at"] == new["requested_at"]):
         return None
     return DueDelivery(
-        partition.removeprefix(_DELIVERIES),
-        sort_key.removeprefix(_DELIVERY),
+        partition.removeprefix(PARTITION),
+        sort_key.removeprefix(SORT_KEY),
         new["requested_at"]["S"],
     )
 
@@ -94,12 +92,14 @@ def patterns(resources: Resources) -> list[Pattern]:
     found = []
     for root in resources:
         below = [child for child in layout.children(root) if child.resource.events is not None]
-        own = [layout.of(root).type] if root.events is not None else []
-        sort_keys = [*own, *({"prefix": f"{child.type}#"} for child in below)]
+        items = layout.of(root)
+        own = {"prefix": f"{items.type}#"} if root.is_small else items.type
+        sort_keys = [own] if root.events is not None else []
+        sort_keys += [{"prefix": f"{child.type}#"} for child in below]
         if root.parent is None and sort_keys:
-            found.append(_pattern(layout.of(root).partition(("",)), sort_keys))
+            found.append(_pattern(items.partition(("",)), sort_keys))
     asked = {"status": {"S": ["pending"]}, "attempts": {"N": ["0"]}}
-    found.append(_pattern(_DELIVERIES, [{"prefix": _DELIVERY}], NewImage=asked))
+    found.append(_pattern(PARTITION, [{"prefix": SORT_KEY}], NewImage=asked))
     return found
 
 

@@ -1,0 +1,38 @@
+"""The local server ends with all its threads, however it is stopped."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.server import running
+
+PATIENCE = 10
+
+
+@pytest.mark.parametrize("option", ["--autoreload", "--no-autoreload"])
+@pytest.mark.parametrize("storage", ["sqlite", "memory"])
+def test_ctrl_c_ends_it(tmp_path: Path, option: str, storage: str) -> None:
+    """Ctrl-C ends the server and what sends webhooks beside it, without a traceback."""
+    variables = {"STORAGE_URL": "memory:"} if storage == "memory" else {}
+    with running(tmp_path, option, **variables) as server:
+        assert httpx.get(f"{server.url}/health").status_code == 200
+        os.killpg(server.process.pid, signal.SIGINT)
+        server.process.wait(PATIENCE)
+        # Also the process that autoreload starts.
+        end = time.monotonic() + PATIENCE
+        while _is_running(server.process.pid):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert "Traceback" not in server.log.read_text()
+
+
+def _is_running(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
