@@ -66,7 +66,7 @@ from chalicelib.domain.webhooks import (
 from chalicelib.legacy import DEPRECATED_SINCE, Message, message_for
 from chalicelib.legacy import respond as respond_to_legacy
 from chalicelib.security.authorizer import TokenAuthorizer
-from chalicelib.service_info import VERSION, Document, Health, Index
+from chalicelib.service_info import VERSION, Document, EventsDocument, Health, Index
 from chalicelib.settings import Settings
 from chalicelib.storage.factory import open_storage
 from chalicelib.telemetry.json_logging import log_as_json
@@ -162,6 +162,14 @@ def document() -> Document:
     from chalicelib.openapi.document import document_of  # noqa: PLC0415
 
     return document_of(app, RESOURCES)
+
+
+@cache
+def events_document() -> EventsDocument:
+    """Return the AsyncAPI document, built on first use."""
+    from chalicelib.asyncapi.document import document_of  # noqa: PLC0415
+
+    return document_of(RESOURCES)
 
 
 @app.authorizer(ttl_seconds=300)
@@ -446,6 +454,12 @@ def explain_problem(name: ProblemName) -> Cacheable[Explanation]:
 def openapi() -> Cacheable[Document]:
     """Describe the API, as this document does (OpenAPI 3.1)."""
     return Cacheable(document())
+
+
+@app.route("/asyncapi.json")
+def asyncapi() -> Cacheable[EventsDocument]:
+    """Describe the events that webhooks and the bus get (AsyncAPI 3.0)."""
+    return Cacheable(events_document())
 
 
 @app.route("/docs")

@@ -15,6 +15,16 @@ Document: TypeAlias = Annotated[
     ),
 ]
 
+EventsDocument: TypeAlias = Annotated[
+    Raw,
+    Meta(
+        description=(
+            "An AsyncAPI document (https://www.asyncapi.com/docs/reference/specification/v3.0.0)."
+        ),
+        extra_json_schema={"type": "object", "required": ["asyncapi", "info", "channels"]},
+    ),
+]
+
 
 class Index(Struct, frozen=True):
     """The addresses of the API, relative to its own."""
@@ -22,6 +32,9 @@ class Index(Struct, frozen=True):
     name: Literal["User Management API"] = "User Management API"
     docs: Annotated[str, Meta(description="A page to read and try the API on.")] = "/docs"
     openapi: Annotated[str, Meta(description="The API's OpenAPI document.")] = "/openapi.json"
+    asyncapi: Annotated[str, Meta(description="The AsyncAPI document of the events.")] = (
+        "/asyncapi.json"
+    )
     users: Annotated[str, Meta(description="The users.")] = "/users"
     health: Annotated[str, Meta(description="Whether the API and its storage respond.")] = "/health"
 

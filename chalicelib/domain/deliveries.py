@@ -232,6 +232,19 @@ def new_delivery(event: CloudEvent, webhook: Webhook, now: int) -> Message:
     return Message(delivery, event.to_json())
 
 
+def new_test_event(webhook_id: str, source: str, now: int) -> CloudEvent:
+    """Return an event by which an administrator tests a webhook, at `now` (milliseconds)."""
+    return CloudEvent(
+        id=f"test_{uuid4().hex}",
+        source=source,
+        type=TEST_EVENT,
+        subject=f"/webhooks/{webhook_id}",
+        time=ids.timestamp(now),
+        partitionkey=webhook_id,
+        data={"webhook_id": webhook_id},
+    )
+
+
 def receives(webhook: Webhook, event: CloudEvent) -> bool:
     """Return whether the event is sent to the webhook."""
     types = webhook.event_types
@@ -287,15 +300,7 @@ class DeliveryService:
         Raises WebhookNotFound, WebhookDisabled.
         """
         webhook, now = self._require_enabled(webhook_id), self._now()
-        event = CloudEvent(
-            id=f"test_{uuid4().hex}",
-            source=self._source,
-            type=TEST_EVENT,
-            subject=f"/webhooks/{webhook_id}",
-            time=ids.timestamp(now),
-            partitionkey=webhook_id,
-            data={"webhook_id": webhook_id},
-        )
+        event = new_test_event(webhook_id, self._source, now)
         message = new_delivery(event, webhook, now)
         self._deliveries().add([message])
         return _with_event(message)

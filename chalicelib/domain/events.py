@@ -202,13 +202,14 @@ class Events:
         )
 
 
+def told_fields(entity: type[Entity]) -> tuple[str, ...]:
+    """Return the fields whose changes an event tells of: not those that every change sets."""
+    return tuple(name for name in entity.__struct_fields__ if name not in _UNTOLD)
+
+
 def changed_fields(old: Entity, new: Entity) -> list[str]:
     """Return the names of the fields that differ, but for those that every change sets."""
-    return [
-        name
-        for name in new.__struct_fields__
-        if name not in _UNTOLD and getattr(old, name) != getattr(new, name)
-    ]
+    return [name for name in told_fields(type(new)) if getattr(old, name) != getattr(new, name)]
 
 
 def event_types(resources: Resources) -> list[str]:

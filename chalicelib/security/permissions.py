@@ -47,6 +47,7 @@ PERMISSIONS: Mapping[tuple[str, str], Access] = {
     ("GET", "/health"): Access.PUBLIC,
     ("GET", "/problems/{name}"): Access.PUBLIC,
     ("GET", "/openapi.json"): Access.PUBLIC,
+    ("GET", "/asyncapi.json"): Access.PUBLIC,
     ("GET", "/docs"): Access.PUBLIC,
     ("GET", "/docs/{asset}"): Access.PUBLIC,
     ("GET", "/user/get-details"): Access.PUBLIC,

@@ -17,6 +17,7 @@ PUBLIC = {
     "/health",
     "/problems/{name}",
     "/openapi.json",
+    "/asyncapi.json",
     "/docs",
     "/docs/{asset}",
     "/user/get-details",

@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "web": {"domain", "security", "settings", "telemetry"},
     "service_info": set(),
     "docs_page": {"domain", "web"},
+    "asyncapi": {"domain", "openapi", "service_info"},
     "openapi": {"domain", "security", "service_info", "web"},
 }
 # What serves any resource, and therefore knows none.
