@@ -131,11 +131,19 @@ def administrator(api: Deployed) -> Administrator:
     return Administrator(api)
 
 
-@pytest.fixture
-def receiver(certificates: Path) -> Iterator[Receiver]:
-    """Run a receiver on a public address."""
+@pytest.fixture(scope="module")
+def running_receiver(certificates: Path) -> Iterator[Receiver]:
+    """Run a receiver on a public address. Its authority stays, since the functions have read it."""
     with receiving(certificates) as running:
         yield running
+
+
+@pytest.fixture
+def receiver(running_receiver: Receiver) -> Receiver:
+    """Return the receiver, which has received nothing yet."""
+    running_receiver.requests.clear()
+    running_receiver.status = 204
+    return running_receiver
 
 
 def on_bus(cloud: Cloud, is_enough: Callable[[list[Any]], bool]) -> list[dict[str, Any]]:
