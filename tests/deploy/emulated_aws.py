@@ -3,8 +3,9 @@
 ministack imports Swagger only for CloudFormation, and without gateway responses. It has no query
 definitions, its CloudFormation has no composite alarms, and its alarms have no metric math: here
 these are stored, but never evaluated. Of a batch of a stream's records that fails in part, it would
-forget those that failed: here the whole batch comes again, as it may on AWS. Run this with
-ministack's own interpreter and environment variables.
+forget those that failed: here the whole batch comes again, as it may on AWS. It asks for actions
+that IAM does not have where SQS's requests are batches, and knows no partition in the conditions of
+policies. Run this with ministack's own interpreter and environment variables.
 https://docs.aws.amazon.com/apigateway/latest/api/API_ImportRestApi.html
 https://docs.aws.amazon.com/apigateway/latest/api/API_PutRestApi.html
 https://docs.aws.amazon.com/apigateway/latest/api/API_FlushStageAuthorizersCache.html
@@ -18,6 +19,7 @@ import uuid
 from typing import Any
 
 from ministack.app import main
+from ministack.core import iam_actions
 from ministack.core.responses import json_response
 from ministack.services import apigateway_v1 as gateway
 from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc
@@ -31,6 +33,8 @@ _import_rest_api = gateway._import_rest_api
 _handle_request = gateway.handle_request
 _handle_logs_request = cloudwatch_logs.handle_request
 _alarm_record = provisioners._cw_metric_alarm_record
+_dynamodb_service_context = iam_actions.dynamodb_service_context
+_extract_iam_action = iam_actions.extract_iam_action
 _execute_function = lambda_svc._execute_function
 _query_definitions: dict[str, dict[str, Any]] = {}
 
@@ -154,6 +158,29 @@ def delete_composite_alarm(name: str, _properties: dict[str, Any]) -> None:
     cloudwatch._composite_alarms.pop(name, None)
 
 
+def extract_iam_action(*arguments: Any, **named: Any) -> Any:
+    """Return the action that a request needs: of SQS's batches, that of the single request.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html
+    """
+    action = _extract_iam_action(*arguments, **named)
+    is_batch = isinstance(action, str) and action.startswith("sqs:")
+    return action.removesuffix("Batch") if is_batch else action
+
+
+def dynamodb_service_context(body: bytes) -> dict[str, Any]:
+    """Return the condition keys of a request: also dynamodb:LeadingKeys, its partition.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+    """
+    context: dict[str, Any] = _dynamodb_service_context(body)
+    request = json.loads(body)
+    # The application's Queries compare the partition with this value.
+    queried = request.get("ExpressionAttributeValues", {}).get(":key")
+    partition = request.get("Key", request.get("Item", {})).get("PK", queried)
+    return {**context, "dynamodb:LeadingKeys": [partition["S"]]} if partition else context
+
+
 def execute_function(function: dict[str, Any], event: Any) -> Any:
     """Invoke a function; a batch of records of which some failed has failed."""
     result = _execute_function(function, event)
@@ -166,6 +193,8 @@ def execute_function(function: dict[str, Any], event: Any) -> Any:
     return result
 
 
+iam_actions.dynamodb_service_context = dynamodb_service_context
+iam_actions.extract_iam_action = extract_iam_action
 lambda_svc._execute_function = execute_function
 gateway._import_rest_api = import_rest_api
 gateway.handle_request = handle_request

@@ -64,8 +64,36 @@ class TestDeployed(DeployedSuite):
         assert granted["ssm:GetParameter"] == [
             f"{parameter}/dev/cursor-secret",
             f"{parameter}/tests/auth-secret",
+            f"{parameter}/dev/webhook-key",
         ]
         assert all(f"/aws/lambda/{NAME}" in group for group in granted["logs:PutLogEvents"])
+
+    def test_the_functions_of_events_are_complete(self, cloud: Cloud, api: Deployed) -> None:
+        """Each has its role, which reaches no user, and its source what Chalice cannot say."""
+        iam = cloud.client("iam")
+        for name in ("relayEvents", "sendWebhooks"):
+            role = f"{api.prefix}-{name}"
+            policy = iam.get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"]
+            for statement in policy["Statement"]:
+                assert statement["Action"][0].startswith("xray:") or statement["Resource"] != ["*"]
+                if "dynamodb:PutItem" in statement["Action"]:
+                    keys = statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+                    assert not [key for key in keys if key.startswith("USER")]
+        stream, queue = sorted(
+            cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"],
+            key=lambda source: str(source["EventSourceArn"]),
+        )
+        for source in (stream, queue):
+            assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert stream["MaximumRecordAgeInSeconds"] == 43_200
+        assert len(stream["FilterCriteria"]["Filters"]) == 2
+        failures = stream["DestinationConfig"]["OnFailure"]["Destination"]
+        assert failures.endswith(f":{api.prefix}-stream-failures")
+        for name in ("relayEvents", "sendWebhooks"):
+            variables = cloud.client("lambda").get_function_configuration(
+                FunctionName=f"{api.prefix}-{name}"
+            )["Environment"]["Variables"]
+            assert variables["WEBHOOK_QUEUE_URL"].endswith(f"/{api.prefix}-webhooks")
 
     def test_the_table_is_protected(self, cloud: Cloud, api: Deployed) -> None:
         """The table has deletion protection and expiry."""
@@ -86,7 +114,7 @@ def test_deploying_again_updates(cloud: Cloud, project: Project, api: Deployed) 
 
     assert project.api_id("dev") == before
     assert len(cloud.client("apigateway").get_rest_apis()["items"]) == 1
-    assert len(cloud.client("lambda").list_functions()["Functions"]) == 10
+    assert len(cloud.client("lambda").list_functions()["Functions"]) == 12
     assert api.call("GET", f"/users/{user}").status_code == 200
     assert api.call("GET", "/users", None).json()["type"] == "/problems/unauthenticated"
     assert "*" not in actions(cloud)["dynamodb:GetItem"]
@@ -116,6 +144,8 @@ def test_deleting_keeps_the_data_by_default(cloud: Cloud, project: Project, api:
     assert cloud.client("lambda").list_functions()["Functions"] == []
     groups = cloud.client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/")
     assert groups["logGroups"] == []
+    assert cloud.client("sqs").list_queues().get("QueueUrls", []) == []
+    assert cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"] == []
     assert dynamodb.list_tables()["TableNames"] == [api.prefix]
     succeeded(project.deployment("delete", "dev", "--table", "delete", **cloud.variables))
     assert dynamodb.list_tables()["TableNames"] == []

@@ -70,6 +70,8 @@ def test_an_unknown_stage_is_rejected(project: Project) -> None:
         ({"AUTH_SECRET": "x" * 32}, "AUTH_SECRET of stage 'dev'"),
         ({"CURSOR_SECRET": "x" * 32}, "CURSOR_SECRET of stage 'dev'"),
         ({"CURSOR_SECRET_PARAMETER": ""}, "CURSOR_SECRET_PARAMETER of stage 'dev'"),
+        ({"WEBHOOK_KEY": "x" * 32}, "WEBHOOK_KEY of stage 'dev'"),
+        ({"WEBHOOK_KEY_PARAMETER": ""}, "WEBHOOK_KEY_PARAMETER of stage 'dev'"),
         ({"STORAGE_URL": ""}, "Set STORAGE_URL"),
         ({"AUTH_JWKS_URL": "http://example.com"}, "AUTH_JWKS_URL"),
         ({"CORS_ORIGINS": "example.com"}, "CORS_ORIGINS"),

@@ -34,6 +34,7 @@ def test_the_runbook_has_its_sections() -> None:
         "",
         "5xx rises",
         "Throttling",
+        "Events are late",
         "A stuck client",
         "A leaked token",
         "Restore to a point in time",

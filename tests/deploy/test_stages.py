@@ -20,6 +20,7 @@ def test_a_stage_names_its_table_and_secret(name: str) -> None:
     stage.check_secrets()
     assert (stage.full_name, stage.table) == (f"user-management-{name}",) * 2
     assert stage.cursor_parameter == f"/user-management/{name}/cursor-secret"
+    assert stage.webhook_key_parameter == f"/user-management/{name}/webhook-key"
     assert stage.api_stage == name
 
 

@@ -202,7 +202,7 @@ def test_the_alarms_are_those_of_cloudformation(workspace: Workspace) -> None:
     found = [{name: one[name] for name in names if one[name] is not None} for one in planned]
     for alarm in found:
         alarm["dimensions"] = sorted(alarm["dimensions"])
-    assert len(found) == 11
+    assert len(found) == 16
     assert {json.dumps(one, sort_keys=True) for one in found} == {
         json.dumps(one, sort_keys=True) for one in expected
     }
@@ -276,7 +276,7 @@ class TestApplied(DeployedSuite):
     def test_logs_and_limits_are_set(self, cloud: Cloud, api: Deployed) -> None:
         """Log groups have a retention; the stage has a rate limit, an access log and tracing."""
         kept = cloud.client("logs").describe_log_groups()["logGroups"]
-        assert len(kept) == 11
+        assert len(kept) == 13
         assert {group["retentionInDays"] for group in kept} == {30}
         [gateway] = cloud.client("apigateway").get_rest_apis()["items"]
         assert gateway["name"] == api.prefix
