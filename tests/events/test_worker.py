@@ -87,8 +87,10 @@ def test_a_slow_endpoint_delays_no_other(webhooks: Webhooks) -> None:
     waiting = [webhooks.delivery(slow) for _ in range(20)]
     others = [webhooks.delivery(fast) for _ in range(20)]
     release, reached = threading.Event(), threading.Event()
+    sent: list[str] = []
 
-    def post(url: str, *_: object) -> Outcome:
+    def post(url: str, headers: dict[str, str], _body: bytes) -> Outcome:
+        sent.append(headers["webhook-id"])
         if url.startswith("https://slow"):
             reached.set()
             assert release.wait(PATIENCE)
@@ -102,6 +104,8 @@ def test_a_slow_endpoint_delays_no_other(webhooks: Webhooks) -> None:
         assert not any(succeeded(webhooks, one) for one in waiting)
         release.set()
         until(lambda: succeeded(webhooks, *waiting))
+    # Nor is what is waited for claimed again.
+    assert sorted(sent) == sorted(one.delivery.event_id for one in [*waiting, *others, late])
 
 
 class FailingQueue(MemoryDeliveries):
