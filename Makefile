@@ -8,6 +8,7 @@ TABLE ?= keep
 ROUTING ?= single
 SNAPSTART ?=
 STORAGE ?=
+SECRET ?=
 
 # Lambda's newest runtime is preferred. Deploying needs 3.12 or later, everything else 3.11.
 PYTHON ?= $(shell for python in python3.13 python3.14 python3.12 python3.11 python3; do \
@@ -20,7 +21,7 @@ UV := 0.13.9
 AUDIT := cyclonedx-bom==7.5.0 pip-audit==2.10.1
 
 .DEFAULT_GOAL := help
-.PHONY: help local local-auth token migrate migrate-stage openapi release-openapi tools test test-unit test-all lint format clean \
+.PHONY: help local local-auth token listen migrate migrate-stage openapi release-openapi tools test test-unit test-all lint format clean \
 	lock sbom audit deploy delete package terraform package-size emulators bench
 
 help: ## List the commands
@@ -50,6 +51,10 @@ local-auth: $(INSTALLED) ## Serve the API on this machine, with authentication
 
 token: $(INSTALLED) ## Print a token for the closed server (SUB=<user_id> ROLE=admin)
 	@$(BIN)/python -m localdev.token --sub '$(SUB)' $(if $(ROLE),--role '$(ROLE)')
+
+listen: PORT = 9000
+listen: $(INSTALLED) ## Receive webhooks on this machine and print them (PORT=9000 SECRET=whsec_…)
+	@WEBHOOK_SECRET='$(SECRET)' $(BIN)/python -m localdev.listen --port $(PORT)
 
 migrate: $(INSTALLED) ## Upgrade the schema of the PostgreSQL database at STORAGE_URL
 	$(BIN)/alembic upgrade head

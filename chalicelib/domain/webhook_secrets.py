@@ -25,3 +25,15 @@ class WebhookSecrets:
 def as_text(secret: bytes) -> str:
     """Return a secret as the Standard Webhooks specification writes it."""
     return f"whsec_{base64.b64encode(secret).decode()}"
+
+
+def from_text(text: str) -> bytes:
+    """Return the secret that the specification writes so. Raises ValueError."""
+    prefix, _, encoded = text.partition("_")
+    try:
+        secret = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        secret = b""
+    if prefix != "whsec" or not secret:
+        raise ValueError("The secret of a webhook is whsec_ followed by base64.")
+    return secret

@@ -17,8 +17,8 @@ PATIENCE = 10
 @pytest.mark.parametrize("storage", ["sqlite", "memory"])
 def test_ctrl_c_ends_it(tmp_path: Path, option: str, storage: str) -> None:
     """Ctrl-C ends the server and what sends webhooks beside it, without a traceback."""
-    variables = {"STORAGE_URL": "memory:"} if storage == "memory" else {}
-    with running(tmp_path, option, **variables) as server:
+    url = "memory:" if storage == "memory" else ""
+    with running(tmp_path, option, STORAGE_URL=url) as server:
         assert httpx.get(f"{server.url}/health").status_code == 200
         os.killpg(server.process.pid, signal.SIGINT)
         server.process.wait(PATIENCE)

@@ -55,6 +55,7 @@ def a_webhook(storage: MemoryStorage, *event_types: str, **fields: Any) -> Webho
         "status": "enabled",
         "metadata": {},
         "secret_version": 1,
+        "previous_secrets": [],
     }
     webhook = Webhook(**TIMES | defaults | fields)
     storage.create(WEBHOOKS, webhook, None, NOW)
