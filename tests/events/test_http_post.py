@@ -1,5 +1,6 @@
 """One POST: to the address that was checked, within the deadline, whatever the endpoint does."""
 
+import contextlib
 import itertools
 import socket
 import ssl
@@ -268,6 +269,24 @@ def test_a_stalled_handshake_is_left_at_the_deadline(trust: ssl.SSLContext) -> N
     assert outcome.duration_ms < 3000
 
 
+def _drip_handshake(connection: socket.socket) -> None:
+    connection.sendall(b"\x16\x03\x03\x40\x00")
+    for byte in DRIP:
+        time.sleep(0.05)
+        connection.sendall(byte)
+
+
+def test_a_dripping_handshake_is_left_at_the_deadline(trust: ssl.SSLContext) -> None:
+    """A TLS record that comes byte by byte does not extend the attempt."""
+    with behaving(_drip_handshake) as endpoint:
+        post = HTTPPost(
+            allows_loopback=True, resolve=to("127.0.0.1"), context=trust, timeout=TIMEOUT
+        )
+        outcome = post(f"https://{HOST}:{endpoint.port}/", {}, b"{}")
+    assert outcome.error == LATE
+    assert outcome.duration_ms < 800
+
+
 def test_an_endpoint_that_reads_slowly_is_left_at_the_deadline(
     tls: ssl.SSLContext, trust: ssl.SSLContext
 ) -> None:
@@ -286,10 +305,12 @@ def test_an_endpoint_that_reads_slowly_is_left_at_the_deadline(
     [
         [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000],
         [b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 100_000],
+        [b"HTTP/1.1 200 OK\r\n", *[b"A: %b\r\n" % (b"x" * 1000)] * 100, b"\r\n"],
+        [b"HTTP/1.1 100 Continue\r\n\r\n" * 5000],
         [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"]
         + [b"8000\r\n%b\r\n" % (b"x" * 0x8000)] * 4,
     ],
-    ids=["length", "unframed", "chunked"],
+    ids=["length", "unframed", "headers", "interim", "chunked"],
 )
 def test_a_large_response_fails(parts: list[bytes]) -> None:
     """No more than 64 KiB is read, however the response is framed."""
@@ -334,12 +355,38 @@ def test_the_next_address_is_tried(tls: ssl.SSLContext, trust: ssl.SSLContext) -
         assert post(f"https://{HOST}:{endpoint.port}/", {}, b"{}").succeeded
 
 
+def test_a_silent_address_leaves_time_for_the_next(
+    tls: ssl.SSLContext, trust: ssl.SSLContext
+) -> None:
+    """If the first address of a name does not answer at all, the next one gets the event."""
+    with (
+        behaving(answering(b"HTTP/1.1 204 No\r\n\r\n"), tls) as endpoint,
+        socket.create_server(("127.0.0.2", endpoint.port), backlog=0),
+        contextlib.ExitStack() as waiting,
+    ):
+        # The queue of a listener that accepts nobody is soon full: then nobody is answered.
+        for _ in range(4):
+            one = waiting.enter_context(socket.socket())
+            one.settimeout(0)
+            one.connect_ex(("127.0.0.2", endpoint.port))
+        post = HTTPPost(
+            allows_loopback=True,
+            resolve=to("127.0.0.2", "127.0.0.1"),
+            context=trust,
+            timeout=2,
+        )
+        outcome = post(f"https://{HOST}:{endpoint.port}/", {}, b"{}")
+    assert outcome.succeeded
+    assert 900 <= outcome.duration_ms < 2000
+
+
 @pytest.mark.parametrize(
     ("value", "least", "most"),
     [
         ("120", 120, 120),
         ("0", 0, 0),
         (formatdate(time.time() + 3600, usegmt=True), 3000, 3600),
+        (formatdate(time.time() + 3600), 3000, 3600),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
         ("soon", 0, 0),
         ("-5", 0, 0),

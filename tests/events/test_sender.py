@@ -1,19 +1,25 @@
 """The sender: one attempt, what is kept of it, and what it means for the webhook."""
 
+import json
 import time
 
 import pytest
+from cloudevents.core.bindings.http import HTTPMessage, from_http_event
+from cloudevents.core.v1.event import CloudEvent
 from msgspec import UNSET
 from standardwebhooks import Webhook as Receiver
 from standardwebhooks import WebhookVerificationError
 
 from chalicelib.domain.deliveries import DeliveryService, Message
+from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.ids import timestamp
+from chalicelib.domain.webhook_endpoints import WebhookEndpoints
 from chalicelib.domain.webhook_secrets import as_text
-from chalicelib.domain.webhooks import WEBHOOKS, PreviousSecret
-from chalicelib.events.http_post import Outcome
+from chalicelib.domain.webhooks import WEBHOOKS, PreviousSecret, Webhook
+from chalicelib.events.http_post import HTTPPost, Outcome
 from chalicelib.events.schedule import DELAYS
 from chalicelib.events.sender import Sender
+from tests.events.endpoint import answering, behaving
 from tests.events.webhook_storage import FAILED, FINE, GONE, SILENT, Post, Webhooks
 from tests.support.factories import NOW
 
@@ -54,6 +60,34 @@ def test_a_success_is_kept(webhooks: Webhooks) -> None:
     assert (delivery.response_status, delivery.duration_ms) == (204, 12)
     assert delivery.last_attempt_at == timestamp(NOW * 1000)
     assert (delivery.next_attempt_at, delivery.error) == (UNSET, UNSET)
+
+
+def test_receivers_of_others_understand_what_arrives(webhooks: Webhooks) -> None:
+    """What a socket receives is verified by standardwebhooks and parsed by cloudevents."""
+    # Receivers know no other time than today's.
+    webhooks.clock.milliseconds = int(time.time() * 1000)
+    received: list[bytes] = []
+    answer = b"HTTP/1.1 204 No Content\r\n\r\n"
+    with behaving(answering(answer, received=received)) as endpoint:
+        webhook = webhooks.add(url=f"http://127.0.0.1:{endpoint.port}/events")
+        message = webhooks.delivery(webhook)
+        post = HTTPPost(allows_loopback=True)
+        Sender(webhooks.storage.deliveries, webhooks.endpoints, post, now=webhooks.clock).attempt(
+            message
+        )
+
+    head, _, body = received[0].partition(b"\r\n\r\n")
+    fields = [line.partition(": ") for line in head.decode().split("\r\n")[1:]]
+    headers = {name.lower(): value for name, _, value in fields}
+    secret = webhooks.secrets.secret(webhook.webhook_id, 1)
+    assert Receiver(as_text(secret)).verify(body, headers) == json.loads(message.payload)
+    event = from_http_event(HTTPMessage(headers, body))
+    sent = json.loads(message.payload)
+    assert isinstance(event, CloudEvent)
+    assert event.get_id() == sent["id"] == headers["webhook-id"]
+    assert (event.get_type(), event.get_subject()) == (sent["type"], sent["subject"])
+    assert event.get_extension("sequence") == sent["sequence"]
+    assert event.get_data() == sent["data"]
 
 
 def test_old_and_new_secrets_sign_during_a_rotation(webhooks: Webhooks) -> None:
@@ -177,3 +211,26 @@ def test_sending_again_during_an_attempt_is_not_lost(webhooks: Webhooks) -> None
     post.meanwhile = lambda: None
     assert attempted(webhooks, post, message).delivery.status == "succeeded"
     assert len(post.sent) == 2
+
+
+class Forgetful(WebhookEndpoints):
+    """Endpoints of which nothing can be noted."""
+
+    def note_success(self, webhook: Webhook) -> None:
+        """Fail."""
+        del webhook
+        raise Unavailable
+
+    note_failure = note_gone = note_success
+
+
+@pytest.mark.parametrize("outcome", [FINE, FAILED, GONE])
+def test_what_became_of_it_is_kept_before_it_is_noted(webhooks: Webhooks, outcome: Outcome) -> None:
+    """If storage fails with the webhook, the delivery is not sent again for that."""
+    message = webhooks.delivery(webhooks.add(failing_since=timestamp(NOW * 1000)))
+    endpoints = Forgetful(webhooks.storage, webhooks.clock, history=True, secrets=webhooks.secrets)
+    sender = Sender(webhooks.storage.deliveries, endpoints, Post(outcome), now=webhooks.clock)
+    with pytest.raises(Unavailable):
+        sender.attempt(message)
+    assert webhooks.now(message).delivery.attempts == 1
+    assert webhooks.now(message).delivery.response_status == outcome.status

@@ -108,6 +108,49 @@ def test_a_slow_endpoint_delays_no_other(webhooks: Webhooks) -> None:
     assert sorted(sent) == sorted(one.delivery.event_id for one in [*waiting, *others, late])
 
 
+def test_a_slow_endpoint_does_not_delay_the_end(webhooks: Webhooks) -> None:
+    """A worker that is stopped ends soon; the attempt that it leaves is due after the lease."""
+    message = webhooks.delivery(webhooks.add())
+    release, reached, stop = threading.Event(), threading.Event(), threading.Event()
+
+    def post(*_: object) -> Outcome:
+        reached.set()
+        assert release.wait(PATIENCE)
+        return FINE
+
+    deliveries = webhooks.storage.deliveries
+    sender = Sender(deliveries, webhooks.endpoints, post, now=webhooks.clock)
+    worker = DeliveryWorker(deliveries, sender, now=webhooks.clock)
+    thread = threading.Thread(target=worker.run, args=(stop, 0.01, 0.1))
+    thread.start()
+    assert reached.wait(PATIENCE)
+    started = time.monotonic()
+    stop.set()
+    thread.join(PATIENCE)
+    assert time.monotonic() - started < 2
+    assert webhooks.now(message).delivery.next_attempt_at == timestamp(webhooks.clock() + 60_000)
+    release.set()
+    until(lambda: succeeded(webhooks, message))
+
+
+def test_attempts_that_have_begun_are_finished(webhooks: Webhooks) -> None:
+    """A worker that is stopped lets an attempt come to its end, if it does so soon."""
+    messages = [webhooks.delivery(webhooks.add()) for _ in range(3)]
+    reached = threading.Event()
+
+    def post(*_: object) -> Outcome:
+        reached.set()
+        time.sleep(0.2)
+        return FINE
+
+    with working(webhooks, post):
+        assert reached.wait(PATIENCE)
+    assert any(succeeded(webhooks, one) for one in messages)
+    assert all(
+        succeeded(webhooks, one) or webhooks.now(one).delivery.attempts == 0 for one in messages
+    )
+
+
 class FailingQueue(MemoryDeliveries):
     """A queue whose operations fail, each as often as `failures` says."""
 
@@ -155,6 +198,16 @@ def test_a_failure_of_storage_is_outlived(
         until(is_sent)
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
     assert {"no database" in record.getMessage() for record in caplog.records} == {True}
+
+
+def test_a_lasting_failure_is_logged_seldom(
+    webhooks: Webhooks, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While storage refuses everything, the pauses between the attempts grow."""
+    queue = FailingQueue(due_webhooks=10**6)
+    with working(webhooks, Post(FINE), queue):
+        time.sleep(0.6)
+    assert 2 <= len(caplog.records) <= 7
 
 
 def test_what_a_dead_worker_claimed_is_sent_after_the_lease(webhooks: Webhooks) -> None:
