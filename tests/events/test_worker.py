@@ -108,6 +108,26 @@ def test_a_slow_endpoint_delays_no_other(webhooks: Webhooks) -> None:
     assert sorted(sent) == sorted(one.delivery.event_id for one in [*waiting, *others, late])
 
 
+def test_few_deliveries_to_one_endpoint_are_sent_at_once(webhooks: Webhooks) -> None:
+    """A slow endpoint with many deliveries gets several at once, but no more than four."""
+    webhook = webhooks.add()
+    messages = [webhooks.delivery(webhook) for _ in range(20)]
+    lock, running, numbers = threading.Lock(), [0], set()
+
+    def post(*_: object) -> Outcome:
+        with lock:
+            running[0] += 1
+            numbers.add(running[0])
+        time.sleep(0.1)
+        with lock:
+            running[0] -= 1
+        return FINE
+
+    with working(webhooks, post):
+        until(lambda: succeeded(webhooks, *messages))
+    assert max(numbers) == 4
+
+
 def test_a_slow_endpoint_does_not_delay_the_end(webhooks: Webhooks) -> None:
     """A worker that is stopped ends soon; the attempt that it leaves is due after the lease."""
     message = webhooks.delivery(webhooks.add())
