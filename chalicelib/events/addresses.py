@@ -6,19 +6,23 @@ the metadata of its machine
 """
 
 import ipaddress
+import queue
 import socket
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], list[str]]
 
-# Prefixes whose last 32 bits are an IPv4 address (RFC 6052, RFC 8215).
-_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
-# The relays of 6to4, which are no longer in use (RFC 7526).
-_6TO4_RELAYS = ipaddress.IPv4Network("192.88.99.0/24")
-_SITE_LOCAL = ipaddress.IPv6Network("fec0::/10")
+# An IPv4 address is in the last 32 bits (RFC 6052): a host with IPv6 alone reaches IPv4 by these.
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# All addresses of the Internet so far (RFC 4291 §2.4). Beyond are, among others, local prefixes of
+# NAT64 (RFC 8215) and addresses that are an IPv4 address (§2.5.5.1).
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+# What depends on the version of Python, or counts as global there although nothing is to be sent to
+# it: protocol assignments (RFC 6890), the relays of 6to4 (RFC 7526), documentation (RFC 9637).
+_SPECIAL_IPV4 = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("192.88.99.0/24"))
+_SPECIAL_IPV6 = (ipaddress.IPv6Network("2001::/23"), ipaddress.IPv6Network("3fff::/20"))
 
 
 class AddressRefused(Exception):  # noqa: N818 - a rule, not a fault
@@ -26,34 +30,27 @@ class AddressRefused(Exception):  # noqa: N818 - a rule, not a fault
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a host. Raises OSError."""
+    """Return the addresses of a host. Raises OSError, and UnicodeError for what is no name."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def checked_addresses(
     host: str, port: int, seconds: float, resolve: Resolve, *, allows_loopback: bool
-) -> list[str]:
+) -> list[Address]:
     """Return the addresses to connect to for a host, the first one preferred.
 
     All addresses of the host must be public; loopback ones are where they are allowed. Raises
     AddressRefused, and TimeoutError after `seconds`.
     """
-    # The resolver of the C library has no timeout of its own.
-    pool = ThreadPoolExecutor(1)
-    try:
-        addresses = pool.submit(resolve, host, port).result(seconds)
-    except FutureTimeoutError:
-        raise TimeoutError from None
-    except (OSError, UnicodeError):
-        raise AddressRefused("The host's name cannot be resolved.") from None
-    finally:
-        pool.shutdown(wait=False)
+    # A scope, as in fe80::1%eth0, is only in addresses that are not public.
+    addresses = [
+        ipaddress.ip_address(text.partition("%")[0])
+        for text in _resolved(host, port, seconds, resolve)
+    ]
     if not addresses:
         raise AddressRefused("The host's name has no address.")
-    for text in addresses:
-        # A scope, as in fe80::1%eth0, is only in addresses that are not public.
-        address = ipaddress.ip_address(text.partition("%")[0])
+    for address in addresses:
         if not (is_public(address) or (allows_loopback and address.is_loopback)):
             raise AddressRefused("The host has an address that is not on the Internet.")
     return addresses
@@ -66,15 +63,38 @@ def is_public(address: Address) -> bool:
     https://www.iana.org/assignments/iana-ipv6-special-registry/
     """
     if isinstance(address, ipaddress.IPv4Address):
-        return address.is_global and not address.is_multicast and address not in _6TO4_RELAYS
-    if any(address in network for network in _NAT64):
+        is_special = any(address in network for network in _SPECIAL_IPV4)
+        return address.is_global and not address.is_multicast and not is_special
+    if address in _NAT64:
         return is_public(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
     inside = address.ipv4_mapped or address.sixtofour
     if inside is not None:
         return is_public(inside)
-    return (
-        address.is_global
-        and not address.is_multicast
-        and address.teredo is None
-        and address not in _SITE_LOCAL
-    )
+    is_special = any(address in network for network in _SPECIAL_IPV6)
+    return address in _GLOBAL_UNICAST and address.is_global and not is_special
+
+
+def _resolved(host: str, port: int, seconds: float, resolve: Resolve) -> list[str]:
+    """Return what `resolve` does, if it does in time.
+
+    The resolver of the C library has no timeout of its own, and cannot be ended.
+    """
+    answers: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(resolve(host, port))
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            answers.put(error)
+
+    # A daemon, since the end of the process must not wait for it.
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError from None
+    if isinstance(answer, OSError | UnicodeError):
+        raise AddressRefused("The host's name cannot be resolved.") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer

@@ -1,24 +1,31 @@
 """One POST to a webhook's endpoint, within a deadline, to the address that was checked."""
 
-import contextlib
-import http.client
-import ipaddress
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from chalicelib.events.addresses import AddressRefused, Resolve, checked_addresses, resolve
+from chalicelib.aws.connections import PORTS
+from chalicelib.aws.http_messages import ProtocolError, Receive, Request, Response, read_response
+from chalicelib.events.addresses import (
+    Address,
+    AddressRefused,
+    Resolve,
+    checked_addresses,
+    resolve,
+)
 
 TIMEOUT_SECONDS = 15
 MAX_RESPONSE_BYTES = 64 * 1024
 
+_SUCCESSFUL = range(200, 300)
 _REDIRECTS = range(300, 400)
+_NOT_HTTPS = "The address must begin with https://."
 
 
 class Outcome(Struct, frozen=True):
@@ -77,13 +84,14 @@ class HTTPPost:
         except TimeoutError:
             outcome = Outcome(None, self._late)
         except ssl.SSLCertVerificationError as error:
-            outcome = Outcome(
-                None, f"The endpoint's certificate is not valid: {error.verify_message}."
-            )
+            reason = error.verify_message.rstrip(".")
+            outcome = Outcome(None, f"The endpoint's certificate is not valid: {reason}.")
         except ssl.SSLError:
             outcome = Outcome(None, "The endpoint does not speak TLS as it should.")
-        except (OSError, http.client.HTTPException, ValueError):
-            outcome = Outcome(None, "The endpoint closed the connection, or did not speak HTTP.")
+        except OSError:
+            outcome = Outcome(None, "The endpoint closed the connection before it had responded.")
+        except ProtocolError:
+            outcome = Outcome(None, "The endpoint's response is not a complete HTTP/1.1 response.")
         elapsed = time.monotonic() - started
         return Outcome(outcome.status, outcome.error, outcome.retry_after, int(elapsed * 1000))
 
@@ -94,124 +102,107 @@ class HTTPPost:
     def _send(self, url: str, headers: Mapping[str, str], body: bytes, deadline: float) -> Outcome:
         parts = urlsplit(url)
         host, is_secure = parts.hostname or "", parts.scheme == "https"
-        port = parts.port or (443 if is_secure else 80)
-        left = deadline - time.monotonic()
-        addresses = checked_addresses(
-            host, port, left, self._resolve, allows_loopback=self._allows_loopback
-        )
+        port = parts.port or PORTS["https" if is_secure else "http"]
         if not is_secure and not self._allows_loopback:
-            raise _Failed("The address must begin with https://.")
+            raise _Failed(_NOT_HTTPS)
+        addresses = checked_addresses(
+            host, port, _left(deadline), self._resolve, allows_loopback=self._allows_loopback
+        )
+        if not is_secure and not all(address.is_loopback for address in addresses):
+            raise _Failed(_NOT_HTTPS)
         target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+        own = {"Host": parts.netloc, "Connection": "close"}
+        message = Request("POST", target, {**own, **headers}, body).message()
         with (
-            _connected(addresses, port, deadline, only_loopback=not is_secure) as raw,
-            _ended_at(raw, deadline),
-            self._secured(raw, host) if is_secure else raw as stream,
+            _connected(addresses, port, deadline) as plain,
+            self._secured(plain, host, deadline) if is_secure else plain as connection,
         ):
-            connection = http.client.HTTPConnection(host, port)
-            connection.auto_open = 0
-            connection.sock = stream
-            connection.putrequest("POST", target, skip_host=True, skip_accept_encoding=True)
-            sent = {
-                "Host": parts.netloc,
-                "Content-Length": str(len(body)),
-                "Connection": "close",
-                **headers,
-            }
-            for name, value in sent.items():
-                connection.putheader(name, value)
-            connection.endheaders(body)
-            response = connection.getresponse()
-            received = response.read(MAX_RESPONSE_BYTES + 1)
-        return _outcome(response, len(received))
+            _send_all(connection, message, deadline)
+            return _outcome(read_response(_receive_until(deadline, connection)))
 
-    def _secured(self, raw: socket.socket, host: str) -> ssl.SSLSocket:
+    def _secured(self, plain: socket.socket, host: str, deadline: float) -> ssl.SSLSocket:
         if self._context is None:
             self._context = ssl.create_default_context()
-        return self._context.wrap_socket(raw, server_hostname=host)
+        plain.settimeout(_left(deadline))
+        # To the name, not to the address: that is what the certificate has to be for.
+        return self._context.wrap_socket(plain, server_hostname=host.rstrip("."))
 
 
-@contextlib.contextmanager
-def _connected(
-    addresses: list[str], port: int, deadline: float, *, only_loopback: bool
-) -> Iterator[socket.socket]:
-    """Connect to the first address that accepts, and close the connection at the end."""
-    failure = _Failed("The address must begin with https://.")
-    for address in addresses:
-        if only_loopback and not ipaddress.ip_address(address).is_loopback:
-            continue
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
+def _connected(addresses: Sequence[Address], port: int, deadline: float) -> socket.socket:
+    """Return a connection to the first of the addresses that accepts one in time."""
+    failure: Exception = TimeoutError()
+    for tried, address in enumerate(addresses):
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004
+        plain = socket.socket(family, socket.SOCK_STREAM)
         try:
-            raw = socket.create_connection((address, port), timeout=left)
-        except TimeoutError:
-            raise
-        except ConnectionError:
-            failure = _Failed("The endpoint refused the connection.")
-        except OSError:
-            failure = _Failed("The endpoint cannot be reached.")
+            # One that does not answer must leave time for the others.
+            plain.settimeout(_left(deadline) / (len(addresses) - tried))
+            plain.connect((str(address), port))
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            plain.close()
+            failure = error
         else:
-            break
-    else:
+            return plain
+    if isinstance(failure, TimeoutError):
         raise failure
-    with raw:
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        yield raw
+    if isinstance(failure, ConnectionRefusedError):
+        raise _Failed("The endpoint refused the connection.")
+    raise _Failed("The endpoint cannot be reached.")
 
 
-@contextlib.contextmanager
-def _ended_at(raw: socket.socket, deadline: float) -> Iterator[None]:
-    """End the connection at the deadline. Raises TimeoutError then.
+def _send_all(connection: socket.socket, message: bytes, deadline: float) -> None:
+    # sendall() over TLS has no timeout for the whole of it.
+    rest = memoryview(message)
+    while rest:
+        connection.settimeout(_left(deadline))
+        rest = rest[connection.send(rest) :]
 
-    A timeout of the socket itself would begin anew with each byte that the endpoint sends.
+
+def _receive_until(deadline: float, connection: socket.socket) -> Receive:
+    """Return what receives from a connection until the deadline, and no more than is allowed.
+
+    A timeout of the socket alone would begin anew with each byte that the endpoint sends.
     """
-    passed = threading.Event()
-    # A copy, because TLS takes the socket over.
-    copy = raw.dup()
+    received = 0
 
-    def end() -> None:
-        passed.set()
-        with contextlib.suppress(OSError):
-            copy.shutdown(socket.SHUT_RDWR)
+    def receive(count: int) -> bytes:
+        nonlocal received
+        connection.settimeout(_left(deadline))
+        part = connection.recv(count)
+        received += len(part)
+        if received > MAX_RESPONSE_BYTES:
+            raise _Failed("The endpoint's response is larger than 64 KiB.")
+        return part
 
-    timer = threading.Timer(max(0, deadline - time.monotonic()), end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except (OSError, http.client.HTTPException, ValueError):
-        if passed.is_set():
-            raise TimeoutError from None
-        raise
-    finally:
-        timer.cancel()
-        copy.close()
-    if passed.is_set():
+    return receive
+
+
+def _left(deadline: float) -> float:
+    """Return the seconds until the deadline. Raises TimeoutError after it."""
+    left = deadline - time.monotonic()
+    if left <= 0:
         raise TimeoutError
+    return left
 
 
-def _outcome(response: http.client.HTTPResponse, size: int) -> Outcome:
+def _outcome(response: Response) -> Outcome:
     status = response.status
-    if size > MAX_RESPONSE_BYTES:
-        return Outcome(status, "The endpoint's response is larger than 64 KiB.")
-    if 200 <= status < 300:  # noqa: PLR2004 - RFC 9110
+    if status in _SUCCESSFUL:
         return Outcome(status, "")
     if status in _REDIRECTS:
         return Outcome(status, f"The endpoint responded with {status}; redirects are not followed.")
-    return Outcome(
-        status,
-        f"The endpoint responded with {status}.",
-        _retry_after(response.getheader("Retry-After")),
-    )
+    retry_after = _retry_after(response.headers.get("retry-after", ""))
+    return Outcome(status, f"The endpoint responded with {status}.", retry_after)
 
 
-def _retry_after(value: str | None) -> float:
+def _retry_after(value: str) -> float:
     """Return the seconds that a Retry-After asks to wait (RFC 9110 §10.2.3), 0 for nonsense."""
-    if value is None:
-        return 0
-    if value.strip().isdecimal() and value.isascii():
+    if value.isascii() and value.isdecimal():
         return float(value)
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        date = parsedate_to_datetime(value)
+        # All dates of HTTP are in UTC, also where it is not said.
+        return max(0.0, date.replace(tzinfo=date.tzinfo or UTC).timestamp() - time.time())
     except (ValueError, OverflowError):
         return 0

@@ -52,18 +52,24 @@ class Sender:
         webhook = self._endpoints.find(delivery.webhook_id)
         if webhook is None or webhook.status != "enabled":
             reason = "The webhook was deleted." if webhook is None else "The webhook is disabled."
-            settled = msgspec.structs.replace(
-                delivery, status="failed", error=reason, next_attempt_at=UNSET
+            return self._kept(
+                msgspec.structs.replace(
+                    delivery, status="failed", error=reason, next_attempt_at=UNSET
+                )
             )
-        else:
-            started = self._now()
-            outcome = self._send(webhook, message, started)
-            settled = self._settled(delivery, outcome, started)
-            self._note(webhook, outcome)
-        if self._deliveries.replace(settled, delivery.requested_at):
+        started = self._now()
+        outcome = self._send(webhook, message, started)
+        # First of all, so that what was received is not sent again if the note fails.
+        kept = self._kept(self._settled(delivery, outcome, started))
+        self._note(webhook, outcome)
+        return kept
+
+    def _kept(self, settled: Delivery) -> Delivery:
+        """Keep what has become of a delivery, and return the delivery as it is then."""
+        if self._deliveries.replace(settled, settled.requested_at):
             return settled
         # Somebody asked for it to be sent again meanwhile, so it is pending anew.
-        current = self._deliveries.get(delivery.webhook_id, delivery.delivery_id)
+        current = self._deliveries.get(settled.webhook_id, settled.delivery_id)
         return settled if current is None else current.delivery
 
     def _send(self, webhook: Webhook, message: Message, now: int) -> Outcome:

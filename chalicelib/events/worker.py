@@ -2,8 +2,8 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from chalicelib.domain import ids
 from chalicelib.domain.deliveries import DeliveryQueue, Message
@@ -12,8 +12,10 @@ from chalicelib.events.sender import Sender
 
 _LEASE_SECONDS = 60
 _POLL_SECONDS = 0.2
+_MAX_WAIT_SECONDS = 30
 _PURGE_SECONDS = 60 * 60
 _AT_ONCE = 4
+_GRACE_SECONDS = 2
 
 _log = logging.getLogger(__name__)
 
@@ -37,47 +39,66 @@ class DeliveryWorker:
         self._sender = sender
         self._lease = int(lease * 1000)
         self._now = now
-        self._busy: dict[str, threading.Thread] = {}
+        self._threads: dict[str, list[threading.Thread]] = {}
         self._purged_at = 0
 
-    def run(self, stop: threading.Event, poll: float = _POLL_SECONDS) -> None:
+    def run(
+        self,
+        stop: threading.Event,
+        poll: float = _POLL_SECONDS,
+        grace: float = _GRACE_SECONDS,
+    ) -> None:
         """Send deliveries until `stop` is set, looking for due ones every `poll` seconds.
 
-        Attempts that have begun are finished. A failure of storage is logged, and tried again.
+        A failure of storage is logged, and tried again later: each time after twice as long, up to
+        30 seconds. At the end, attempts that have begun get `grace` seconds to finish; the others
+        are due again after the lease.
         """
+        wait = poll
         while not stop.is_set():
             try:
                 self._start(stop)
                 self._purge()
+                wait = poll
             except Exception as error:  # noqa: BLE001 - the loop must outlive whatever fails
                 _log.warning("Deliveries stay, to be sent later: %r", error)
-            stop.wait(poll)
-        for thread in self._busy.values():
-            thread.join()
+                wait = min(2 * wait, _MAX_WAIT_SECONDS)
+            stop.wait(wait)
+        end = time.monotonic() + grace
+        for threads in self._threads.values():
+            for thread in threads:
+                thread.join(max(0.0, end - time.monotonic()))
 
     def _start(self, stop: threading.Event) -> None:
-        """Start a thread for each webhook with due deliveries that has none."""
-        self._busy = {name: one for name, one in self._busy.items() if one.is_alive()}
+        """Start one more thread for each webhook with due deliveries that has not too many."""
+        alive = {
+            webhook_id: [thread for thread in threads if thread.is_alive()]
+            for webhook_id, threads in self._threads.items()
+        }
+        self._threads = {webhook_id: threads for webhook_id, threads in alive.items() if threads}
         for webhook_id in self._queue.due_webhooks(ids.timestamp(self._now())):
-            if webhook_id not in self._busy:
-                thread = threading.Thread(target=self._send_all, args=(webhook_id, stop))
-                self._busy[webhook_id] = thread
+            threads = self._threads.setdefault(webhook_id, [])
+            if len(threads) < _AT_ONCE:
+                # A daemon: the end of the process does not wait for a slow endpoint.
+                thread = threading.Thread(target=self._send, args=(webhook_id, stop), daemon=True)
+                threads.append(thread)
                 thread.start()
 
-    def _send_all(self, webhook_id: str, stop: threading.Event) -> None:
-        """Send what is due to one webhook, a few at a time."""
+    def _send(self, webhook_id: str, stop: threading.Event) -> None:
+        """Send what is due to one webhook, until nothing is."""
         try:
-            with ThreadPoolExecutor(_AT_ONCE) as pool:
-                while not stop.is_set() and (claimed := self._claim(webhook_id)):
-                    for _ in pool.map(self._attempt, claimed):
-                        pass
+            while not stop.is_set() and (claimed := self._claim(webhook_id)):
+                for message in claimed:
+                    self._attempt(message)
         except Exception as error:  # noqa: BLE001 - as above
             _log.warning("Deliveries to %s stay, to be sent later: %r", webhook_id, error)
 
     def _claim(self, webhook_id: str) -> list[Message]:
         now = self._now()
-        until = ids.timestamp(now + self._lease)
-        return self._queue.claim(webhook_id, ids.timestamp(now), until, _AT_ONCE)
+        # One, since the lease has to last for all that are claimed.
+        return self._queue.claim(
+            webhook_id, ids.timestamp(now), ids.timestamp(now + self._lease), limit=1
+        )
 
     def _attempt(self, message: Message) -> None:
         try:

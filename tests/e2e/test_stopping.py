@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -28,6 +29,27 @@ def test_ctrl_c_ends_it(tmp_path: Path, option: str, storage: str) -> None:
             assert time.monotonic() < end
             time.sleep(0.05)
         assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("option", ["--autoreload", "--no-autoreload"])
+def test_a_slow_endpoint_does_not_delay_the_end(tmp_path: Path, option: str) -> None:
+    """Ctrl-C ends the server while an endpoint has not responded, and prints no warning."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, running(tmp_path, option) as server:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        webhook = httpx.post(f"{server.url}/webhooks", json={"url": url}).json()
+        httpx.post(f"{server.url}/webhooks/{webhook['webhook_id']}/test")
+        silent.settimeout(PATIENCE)
+        connection, _ = silent.accept()
+        with connection:
+            started = time.monotonic()
+            os.killpg(server.process.pid, signal.SIGINT)
+            server.process.wait(PATIENCE)
+            while _is_running(server.process.pid):
+                assert time.monotonic() < started + PATIENCE
+                time.sleep(0.05)
+            assert time.monotonic() - started < 6
+        for word in ("Traceback", "later", "shutdown"):
+            assert word not in server.log.read_text()
 
 
 def _is_running(group: int) -> bool:

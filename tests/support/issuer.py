@@ -84,8 +84,8 @@ def segment(value: object) -> str:
     return urlsafe_b64encode(encoded).rstrip(b"=").decode()
 
 
-def certificate(folder: Path) -> Path:
-    """Return a file with a key and a self-signed certificate for 127.0.0.1."""
+def certificate(folder: Path, *hosts: str) -> Path:
+    """Return a file with a key and a self-signed certificate for 127.0.0.1 and `hosts`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "issuer of the tests")])
     now = datetime.now(UTC)
@@ -98,7 +98,10 @@ def certificate(folder: Path) -> Path:
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+            x509.SubjectAlternativeName(
+                [x509.IPAddress(ip_address("127.0.0.1")), *(x509.DNSName(host) for host in hosts)]
+            ),
+            critical=False,
         )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

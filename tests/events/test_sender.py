@@ -1,0 +1,236 @@
+"""The sender: one attempt, what is kept of it, and what it means for the webhook."""
+
+import json
+import time
+
+import pytest
+from cloudevents.core.bindings.http import HTTPMessage, from_http_event
+from cloudevents.core.v1.event import CloudEvent
+from msgspec import UNSET
+from standardwebhooks import Webhook as Receiver
+from standardwebhooks import WebhookVerificationError
+
+from chalicelib.domain.deliveries import DeliveryService, Message
+from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.ids import timestamp
+from chalicelib.domain.webhook_endpoints import WebhookEndpoints
+from chalicelib.domain.webhook_secrets import as_text
+from chalicelib.domain.webhooks import WEBHOOKS, PreviousSecret, Webhook
+from chalicelib.events.http_post import HTTPPost, Outcome
+from chalicelib.events.schedule import DELAYS
+from chalicelib.events.sender import Sender
+from tests.events.endpoint import answering, behaving
+from tests.events.webhook_storage import FAILED, FINE, GONE, SILENT, Post, Webhooks
+from tests.support.factories import NOW
+
+DAY = 24 * 60 * 60
+
+
+@pytest.fixture
+def webhooks() -> Webhooks:
+    """Return an empty storage."""
+    return Webhooks()
+
+
+def sender(webhooks: Webhooks, post: Post) -> Sender:
+    """Return a sender by the storage's clock."""
+    return Sender(webhooks.storage.deliveries, webhooks.endpoints, post, now=webhooks.clock)
+
+
+def attempted(webhooks: Webhooks, post: Post, message: Message) -> Message:
+    """Attempt a delivery as it is now, and return it as it is then."""
+    returned = sender(webhooks, post).attempt(webhooks.now(message))
+    kept = webhooks.now(message)
+    assert returned == kept.delivery
+    return kept
+
+
+def test_a_success_is_kept(webhooks: Webhooks) -> None:
+    """The payload is sent as it is, and the delivery tells of the response."""
+    message, post = webhooks.delivery(webhooks.add()), Post(FINE)
+
+    delivery = attempted(webhooks, post, message).delivery
+
+    ((url, headers, body),) = post.sent
+    assert (url, body) == ("https://hooks.example.com/events", message.payload.encode())
+    assert headers["Content-Type"] == "application/cloudevents+json"
+    assert headers["webhook-id"] == message.delivery.event_id
+    assert headers["webhook-timestamp"] == str(NOW)
+    assert (delivery.status, delivery.attempts) == ("succeeded", 1)
+    assert (delivery.response_status, delivery.duration_ms) == (204, 12)
+    assert delivery.last_attempt_at == timestamp(NOW * 1000)
+    assert (delivery.next_attempt_at, delivery.error) == (UNSET, UNSET)
+
+
+def test_receivers_of_others_understand_what_arrives(webhooks: Webhooks) -> None:
+    """What a socket receives is verified by standardwebhooks and parsed by cloudevents."""
+    # Receivers know no other time than today's.
+    webhooks.clock.milliseconds = int(time.time() * 1000)
+    received: list[bytes] = []
+    answer = b"HTTP/1.1 204 No Content\r\n\r\n"
+    with behaving(answering(answer, received=received)) as endpoint:
+        webhook = webhooks.add(url=f"http://127.0.0.1:{endpoint.port}/events")
+        message = webhooks.delivery(webhook)
+        post = HTTPPost(allows_loopback=True)
+        Sender(webhooks.storage.deliveries, webhooks.endpoints, post, now=webhooks.clock).attempt(
+            message
+        )
+
+    head, _, body = received[0].partition(b"\r\n\r\n")
+    fields = [line.partition(": ") for line in head.decode().split("\r\n")[1:]]
+    headers = {name.lower(): value for name, _, value in fields}
+    secret = webhooks.secrets.secret(webhook.webhook_id, 1)
+    assert Receiver(as_text(secret)).verify(body, headers) == json.loads(message.payload)
+    event = from_http_event(HTTPMessage(headers, body))
+    sent = json.loads(message.payload)
+    assert isinstance(event, CloudEvent)
+    assert event.get_id() == sent["id"] == headers["webhook-id"]
+    assert (event.get_type(), event.get_subject()) == (sent["type"], sent["subject"])
+    assert event.get_extension("sequence") == sent["sequence"]
+    assert event.get_data() == sent["data"]
+
+
+def test_old_and_new_secrets_sign_during_a_rotation(webhooks: Webhooks) -> None:
+    """Receivers verify with the current secret, and with the one before until it expires."""
+    # Receivers know no other time than today's.
+    webhooks.clock.milliseconds = now = int(time.time() * 1000)
+    for expires_in, verifies in ((DAY, True), (0, False)):
+        previous = PreviousSecret(1, timestamp(now + expires_in * 1000))
+        webhook, post = webhooks.add(secret_version=2, previous_secrets=[previous]), Post(FINE)
+        attempted(webhooks, post, webhooks.delivery(webhook))
+
+        ((_, headers, body),) = post.sent
+        old, new = (as_text(webhooks.secrets.secret(webhook.webhook_id, n)) for n in (1, 2))
+        assert Receiver(new).verify(body, headers)["specversion"] == "1.0"
+        if verifies:
+            assert Receiver(old).verify(body, headers)["specversion"] == "1.0"
+        else:
+            with pytest.raises(WebhookVerificationError):
+                Receiver(old).verify(body, headers)
+
+
+def test_the_attempts_follow_the_schedule_until_it_fails(webhooks: Webhooks) -> None:
+    """Ten attempts in about three days have one webhook-id and body; then the delivery failed."""
+    message, post = webhooks.delivery(webhooks.add()), Post(FAILED)
+    for attempt, nominal in enumerate(DELAYS, 1):
+        delivery = attempted(webhooks, post, message).delivery
+        assert (delivery.status, delivery.attempts) == ("pending", attempt)
+        assert (delivery.error, delivery.response_status) == (FAILED.error, 500)
+        before = webhooks.clock()
+        webhooks.clock.until(delivery.next_attempt_at)
+        passed = (webhooks.clock() - before) / 1000
+        assert 0.8 * nominal - 1 <= passed <= 1.2 * nominal + 1
+
+    delivery = attempted(webhooks, post, message).delivery
+
+    assert (delivery.status, delivery.attempts, delivery.next_attempt_at) == ("failed", 10, UNSET)
+    assert {headers["webhook-id"] for _, headers, _ in post.sent} == {delivery.event_id}
+    assert {body for *_, body in post.sent} == {message.payload.encode()}
+    assert len({headers["webhook-timestamp"] for _, headers, _ in post.sent}) == 10
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_honoured(webhooks: Webhooks, status: int) -> None:
+    """The next attempt is not before the time that the endpoint asks for."""
+    message = webhooks.delivery(webhooks.add())
+    post = Post(Outcome(status, "The endpoint is busy.", retry_after=7200))
+    delivery = attempted(webhooks, post, message).delivery
+    assert delivery.next_attempt_at == timestamp((NOW + 7200) * 1000)
+
+
+def test_an_endpoint_that_is_gone_is_left_alone(webhooks: Webhooks) -> None:
+    """410 fails the delivery for good and disables the webhook."""
+    webhook = webhooks.add()
+    delivery = attempted(webhooks, Post(GONE), webhooks.delivery(webhook)).delivery
+    assert (delivery.status, delivery.next_attempt_at) == ("failed", UNSET)
+    current = webhooks.webhook(webhook)
+    assert (current.status, current.disabled_reason) == ("disabled", "gone")
+
+
+def test_failing_for_three_days_disables(webhooks: Webhooks) -> None:
+    """The first failure is noted, later ones keep its time, and after three days it is disabled."""
+    webhook, post = webhooks.add(), Post(SILENT)
+    first = timestamp(webhooks.clock())
+    for seconds in (0, DAY, 2 * DAY - 1):
+        webhooks.clock.pass_seconds(seconds)
+        attempted(webhooks, post, webhooks.delivery(webhook))
+        current = webhooks.webhook(webhook)
+        assert (current.status, current.failing_since) == ("enabled", first)
+    webhooks.clock.pass_seconds(1)
+    attempted(webhooks, post, webhooks.delivery(webhook))
+    current = webhooks.webhook(webhook)
+    assert (current.status, current.disabled_reason) == ("disabled", "failing")
+
+
+def test_a_success_forgets_failures(webhooks: Webhooks) -> None:
+    """After a success the three days begin anew, and nothing is written for the next success."""
+    webhook = webhooks.add()
+    post = Post(FAILED, FINE)
+    attempted(webhooks, post, webhooks.delivery(webhook))
+    assert webhooks.webhook(webhook).failing_since is not UNSET
+    attempted(webhooks, post, webhooks.delivery(webhook))
+    current = webhooks.webhook(webhook)
+    assert current.failing_since is UNSET
+    attempted(webhooks, post, webhooks.delivery(webhook))
+    assert webhooks.webhook(webhook) == current
+
+
+@pytest.mark.parametrize("how", ["disabled", "deleted"])
+def test_nothing_is_sent_to_a_webhook_that_is_off(webhooks: Webhooks, how: str) -> None:
+    """What was pending when a webhook was disabled or deleted fails without a request."""
+    webhook, post = webhooks.add(), Post(FINE)
+    message = webhooks.delivery(webhook)
+    if how == "disabled":
+        webhooks.change(webhook, status="disabled")
+    else:
+        webhooks.storage.delete(WEBHOOKS, (webhook.webhook_id,), None, NOW)
+
+    delivery = attempted(webhooks, post, message).delivery
+
+    assert post.sent == []
+    assert (delivery.status, delivery.attempts) == ("failed", 0)
+    assert delivery.next_attempt_at is UNSET
+    assert delivery.error in {"The webhook is disabled.", "The webhook was deleted."}
+
+
+def test_sending_again_during_an_attempt_is_not_lost(webhooks: Webhooks) -> None:
+    """An attempt that ends after somebody asked for another one leaves the delivery pending."""
+    webhook, post = webhooks.add(), Post(FINE)
+    message = webhooks.delivery(webhook)
+    service = DeliveryService(
+        lambda: webhooks.storage.deliveries, webhooks.service, "urn:a", webhooks.clock
+    )
+
+    def ask() -> None:
+        webhooks.clock.pass_seconds(1)
+        service.send_again(webhook.webhook_id, message.delivery.delivery_id)
+
+    post.meanwhile = ask
+    delivery = attempted(webhooks, post, message).delivery
+    assert (delivery.status, delivery.attempts) == ("pending", 0)
+    post.meanwhile = lambda: None
+    assert attempted(webhooks, post, message).delivery.status == "succeeded"
+    assert len(post.sent) == 2
+
+
+class Forgetful(WebhookEndpoints):
+    """Endpoints of which nothing can be noted."""
+
+    def note_success(self, webhook: Webhook) -> None:
+        """Fail."""
+        del webhook
+        raise Unavailable
+
+    note_failure = note_gone = note_success
+
+
+@pytest.mark.parametrize("outcome", [FINE, FAILED, GONE])
+def test_what_became_of_it_is_kept_before_it_is_noted(webhooks: Webhooks, outcome: Outcome) -> None:
+    """If storage fails with the webhook, the delivery is not sent again for that."""
+    message = webhooks.delivery(webhooks.add(failing_since=timestamp(NOW * 1000)))
+    endpoints = Forgetful(webhooks.storage, webhooks.clock, history=True, secrets=webhooks.secrets)
+    sender = Sender(webhooks.storage.deliveries, endpoints, Post(outcome), now=webhooks.clock)
+    with pytest.raises(Unavailable):
+        sender.attempt(message)
+    assert webhooks.now(message).delivery.attempts == 1
+    assert webhooks.now(message).delivery.response_status == outcome.status
