@@ -7,8 +7,7 @@ from msgspec import UNSET
 
 from chalicelib.domain.deliveries import Message, QueueingStorage
 from chalicelib.domain.events import CloudEvent
-from tests.support.issuer import bearer
-from tests.support.served import Served, served
+from tests.support.served import Served, bearer, served
 
 BOSS = bearer("boss", roles=["admin"])
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
