@@ -1,0 +1,72 @@
+"""Deliveries in DynamoDB: the items that the stream's reader relies on, and lost responses."""
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from msgspec import UNSET
+from msgspec.structs import asdict, replace
+
+from chalicelib.domain.deliveries import Message
+from chalicelib.domain.registry import RESOURCES
+from chalicelib.storage.dynamodb.engine import DynamoDBStorage
+from tests.storage.wire import FakeClock, Wire, lost_after
+from tests.support.event_factories import TIME, a_delivery, at, new_webhook_id
+
+
+@pytest.fixture
+def wire() -> Wire:
+    """Return what records requests."""
+    return Wire()
+
+
+@pytest.fixture
+def storage(emulator: str, wire: Wire) -> Iterator[DynamoDBStorage]:
+    """Return storage in an empty table, behind the wire."""
+    made = DynamoDBStorage(emulator, RESOURCES, client=wire, clock=FakeClock().clock)
+    yield made
+    made.close()
+
+
+def test_a_delivery_is_one_item(storage: DynamoDBStorage, emulator: str) -> None:
+    """The item has native attributes, the payload, and the time at which DynamoDB removes it."""
+    message = a_delivery(new_webhook_id())
+    delivery = message.delivery
+    storage.deliveries.add([message])
+
+    client = boto3.client("dynamodb")
+    (item,) = client.scan(TableName=emulator)["Items"]
+    client.close()
+
+    fields = {name: value for name, value in asdict(delivery).items() if value is not UNSET}
+    expected = {
+        name: {"N": str(value)} if isinstance(value, int) else {"S": value}
+        for name, value in fields.items()
+        if name not in {"webhook_id", "delivery_id"}
+    }
+    assert item == expected | {
+        "PK": {"S": f"DELIVERIES#{delivery.webhook_id}"},
+        "SK": {"S": f"DELIVERY#{delivery.delivery_id}"},
+        "payload": {"S": message.payload},
+        "expires_at": {"N": str(delivery.expires_at)},
+    }
+
+
+def test_a_lost_response_changes_nothing(storage: DynamoDBStorage, wire: Wire) -> None:
+    """What was carried out before its response was lost counts once, and as done."""
+    message = a_delivery(new_webhook_id())
+    delivery = message.delivery
+    asked = replace(delivery, requested_at=at(60), next_attempt_at=at(60))
+    done = replace(asked, status="succeeded", attempts=1, next_attempt_at=UNSET)
+
+    wire.reset(lost_after, range(1))
+    storage.deliveries.add([message])
+    assert len(wire.requests) == 2
+    for new, seen in ((asked, TIME), (done, at(60))):
+        wire.reset(lost_after, range(1))
+        assert storage.deliveries.replace(new, seen)
+        assert len(wire.requests) == 2
+
+    wire.reset()
+    expected = Message(done, message.payload)
+    assert storage.deliveries.get(delivery.webhook_id, delivery.id) == expected
