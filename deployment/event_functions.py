@@ -28,7 +28,7 @@ VISIBILITY_TIMEOUT = 6 * 60
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 """
 
-MAX_RECEIVES = 30
+MAX_RECEIVES = 100
 """After how often a message goes to the dead letters: ten attempts, long waits, and failures."""
 
 SLOW_STREAM = 15 * 60 * 1000

@@ -133,7 +133,9 @@ def _events(
     if names is None:
         return {}
     new = msgspec.convert(examples.of(resource.entity), resource.entity)
-    metadata: dict[str, Any] = {name: {} for name, kind in resource.fields.items() if kind is Kind.PAIRS}
+    metadata: dict[str, Any] = {
+        name: {} for name, kind in resource.fields.items() if kind is Kind.PAIRS
+    }
     found = {
         "created": make.created(resource, new),
         **{

@@ -19,7 +19,7 @@ from chalicelib.domain.storage import Page, Query, Storage
 from chalicelib.domain.webhooks import Webhook, WebhookId, WebhookService
 
 LIFETIME = 7 * 24 * 60 * 60
-"""How long a delivery is kept, in seconds."""
+"""How long a delivery is kept after sending was last asked for, in seconds."""
 
 TEST_EVENT = "webhook.test"
 
@@ -111,7 +111,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     @property
     def expires_at(self) -> int:
         """When storage forgets the delivery, in seconds since the Unix epoch."""
-        return int(datetime.fromisoformat(self.created_at).timestamp()) + LIFETIME
+        return int(datetime.fromisoformat(self.requested_at).timestamp()) + LIFETIME
 
 
 class DeliveryWithEvent(Delivery, frozen=True, kw_only=True):
@@ -275,7 +275,8 @@ class DeliveryService:
         return self._deliveries().list(webhook_id, query.page())
 
     def get(self, webhook_id: str, delivery_id: str) -> DeliveryWithEvent:
-        """Return a delivery with its event. Raises DeliveryNotFound."""
+        """Return a delivery with its event. Raises WebhookNotFound, DeliveryNotFound."""
+        self._webhooks.get(webhook_id)
         return _with_event(self._existing(webhook_id, delivery_id))
 
     def send_again(self, webhook_id: str, delivery_id: str) -> DeliveryWithEvent:

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMe
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -64,7 +65,7 @@ class WebhookQueue:
             {
                 "QueueUrl": self._url,
                 "ReceiptHandle": receipt,
-                "VisibilityTimeout": min(max(0, round(seconds)), _MAX_SECONDS),
+                "VisibilityTimeout": min(max(1, math.ceil(seconds)), _MAX_SECONDS),
             },
         )
 

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+import app
 from chalicelib.domain.errors import problem_types
 from chalicelib.security.permissions import PERMISSIONS, Access
 from chalicelib.web.problem_details import type_of
-from localdev.document import DOCUMENT, text
+from localdev.document import DOCUMENT, EVENTS, text
 from tests.e2e.server import ROOT
 from tests.support.openapi_recorder import Recorder
 from tests.support.served import Served, served
@@ -30,8 +31,9 @@ def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
 
 
 def test_the_file_is_up_to_date() -> None:
-    """docs/openapi.json matches the application; `make openapi` writes it."""
-    assert DOCUMENT.read_text(encoding="utf-8") == text(document())
+    """The files of both documents match the application; `make openapi` writes them."""
+    assert DOCUMENT.read_text(encoding="utf-8") == text(app.document())
+    assert EVENTS.read_text(encoding="utf-8") == text(app.events_document())
 
 
 def test_every_route_is_documented(document: Document) -> None:

@@ -68,6 +68,7 @@ class DynamoDBDeliveries:
                 update.set(name, attributes[name])
             else:
                 update.remove(name)
+        update.set(TIME_TO_LIVE, {"N": str(delivery.expires_at)})
         update.where("#requested_at = :seen", seen={"S": requested_at})
         try:
             self._operation().send("UpdateItem", update.request())

@@ -200,15 +200,13 @@ class DeliveryTable:
     def fields(self, delivery: Delivery) -> dict[str, Any]:
         """Return the columns of a delivery without its event."""
         values = msgspec.structs.asdict(delivery)
-        return {name: None if value is UNSET else value for name, value in values.items()}
+        columns = {name: None if value is UNSET else value for name, value in values.items()}
+        return columns | {"expires_at": delivery.expires_at}
 
     def values(self, message: Message) -> dict[str, Any]:
         """Return the row of a delivery."""
         delivery = message.delivery
-        return self.fields(delivery) | {
-            "payload": message.payload,
-            "expires_at": delivery.expires_at,
-        }
+        return self.fields(delivery) | {"payload": message.payload}
 
     def delivery(self, row: Row[Any]) -> Delivery:
         """Return the delivery in a row of `columns`, and perhaps more."""
