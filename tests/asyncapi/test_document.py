@@ -18,6 +18,7 @@ from chalicelib.domain.orders import NewOrder, OrderLine, OrderPatch, OrderServi
 from chalicelib.domain.registry import RESOURCES
 from chalicelib.domain.users import NewUser, UserPatch, UserService
 from chalicelib.storage.factory import open_storage
+from tests.openapi.external_tools import TOOLS, external_tools, run
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT: dict[str, Any] = json.loads(bytes(document_of(RESOURCES)))
@@ -74,6 +75,16 @@ def test_what_is_sent_is_as_described() -> None:
             in (DOCUMENT["components"]["schemas"])
         )
     assert {event["type"] for event in events} == {*event_types(RESOURCES)}
+
+
+def test_the_parser_of_asyncapi_accepts_it() -> None:
+    """AsyncAPI's own parser finds neither an error nor a warning."""
+    node, _ = external_tools("node", "node_modules/@asyncapi/parser")
+    script, document = ROOT / "tests/asyncapi/parse.mjs", ROOT / "docs/asyncapi.json"
+
+    found = json.loads(run(node, script, TOOLS, document, cwd=ROOT))
+
+    assert found == {"valid": True, "found": []}
 
 
 def test_every_type_has_a_message_with_a_valid_example() -> None:

@@ -41,7 +41,7 @@ def test_each_route_with_its_own_function_exists() -> None:
 def test_a_service_without_resources_is_rejected() -> None:
     """An action of a service without configured resources is not granted on all resources."""
     policy = {"Version": "2012-10-17", "Statement": [{"Action": ["s3:GetObject"]}]}
-    with pytest.raises(KeyError, match="s3"):
+    with pytest.raises(LookupError, match="s3"):
         scoped(policy, {"dynamodb": ["table"]})
 
 

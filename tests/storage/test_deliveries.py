@@ -255,9 +255,9 @@ def test_two_workers_never_claim_the_same(queue: QueuedDeliveries) -> None:
 
 @queueing
 def test_what_has_expired_is_purged(queue: QueuedDeliveries) -> None:
-    """Deliveries are forgotten seven days after their creation, however many, and others stay."""
+    """Deliveries are forgotten seven days after they were asked for, and others stay."""
     webhook_id = new_webhook_id()
-    old = [a_delivery(webhook_id, created_at=at(-1)) for _ in range(2100)]
+    old = [a_delivery(webhook_id, requested_at=at(-1)) for _ in range(2100)]
     new = a_delivery(webhook_id)
     queue.add([*old, new])
 
