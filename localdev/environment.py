@@ -64,7 +64,8 @@ class LocalEnvironment:
             "CURSOR_SECRET": own["cursor"],
             "WEBHOOK_KEY": own["webhook"],
             # Receivers that are being developed are on this machine, without a certificate.
-            "LOOPBACK_WEBHOOKS": "allowed",
+            # Where others can call the server, they could aim it at what only this machine reaches.
+            "LOOPBACK_WEBHOOKS": "allowed" if _is_loopback(host) else "refused",
             "EVENT_SOURCE": environment.get("EVENT_SOURCE") or self.url,
             "LOG_FORMAT": log_format,
             # A shell or an AWS profile that says otherwise would lead from an emulator to AWS.

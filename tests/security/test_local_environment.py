@@ -60,6 +60,15 @@ def test_events_stay_on_this_machine(tmp_path: Path) -> None:
     assert local.variables["LOOPBACK_WEBHOOKS"] == "allowed"
 
 
+def test_a_server_for_others_sends_nothing_to_this_machine(tmp_path: Path) -> None:
+    """Where other machines reach the server, webhooks cannot be aimed at this one."""
+    shell = {"XDG_DATA_HOME": str(tmp_path), "LOCAL_AUTH": "open"}
+
+    local = LocalEnvironment(shell, "0.0.0.0", 9000)
+
+    assert local.variables["LOOPBACK_WEBHOOKS"] == "refused"
+
+
 def test_secrets_are_created_once(tmp_path: Path) -> None:
     """Servers that start at once get the same secrets, each of its own, which stay."""
     shell = {"XDG_DATA_HOME": str(tmp_path)}
