@@ -43,15 +43,21 @@ class WebhookNotFound(NotFound):
 WebhookId = Annotated[
     str, id_field("whk_", "webhook", "019a9d3d0b4c7f0a9c1d2e3f4a5b6c7d", WebhookNotFound)
 ]
+# RFC 3986 §3, without user information and fragment.
+_URL = (
+    r"^https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+    r"(?:[/?](?:[A-Za-z0-9._~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)?$(?!\n)"
+)
 URL = Annotated[
     str,
     Meta(
         max_length=2000,
-        pattern=r"^https?://[!-~]+$(?!\n)",
+        pattern=_URL,
         description="Where events are sent: an https:// address that the Internet reaches.",
         examples=["https://hooks.example.com/users"],
-        extra_json_schema={"format": "uri"},
-        extra=rule("an https:// address of at most 2,000 characters"),
+        extra=rule(
+            "an https:// address of at most 2,000 characters, without user name and fragment"
+        ),
     ),
 ]
 EventTypes = Annotated[
