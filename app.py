@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.webhook_endpoints import WebhookEndpoints
     from chalicelib.events.fan_out import FanOut
     from chalicelib.events.functions import QueueFunction, StreamFunction
+    from chalicelib.events.queue import WebhookQueue
     from chalicelib.events.sender import Sender
 
 settings = cache(Settings.from_environment)
@@ -102,6 +103,12 @@ app = Api("user-management", settings, request_log)
 
 
 @cache
+def events() -> Events | None:
+    """Return what makes the events of changes, None if nobody is told of them."""
+    return Events(settings().event_source) if settings().events else None
+
+
+@cache
 def storage() -> EventfulStorage:
     """Return the storage that STORAGE_URL names."""
     return open_storage(
@@ -109,7 +116,7 @@ def storage() -> EventfulStorage:
         RESOURCES,
         shards=settings().user_shards,
         password=settings().storage_password,
-        events=Events(settings().event_source) if settings().events else None,
+        events=events(),
     )
 
 
@@ -575,28 +582,30 @@ def fan_out() -> "FanOut":
 
 
 @cache
+def webhook_queue() -> "WebhookQueue":
+    """Return the SQS queue of the deliveries that are to be sent."""
+    from chalicelib.events.batches import BatchClient  # noqa: PLC0415
+    from chalicelib.events.queue import SERVICE, WebhookQueue  # noqa: PLC0415
+
+    return WebhookQueue(settings().webhook_queue_url, BatchClient(SERVICE))
+
+
+@cache
 def stream_function() -> "StreamFunction":
     """Return what passes on the records of the table's stream."""
-    from chalicelib.events.batches import BatchClient  # noqa: PLC0415
     from chalicelib.events.functions import StreamFunction  # noqa: PLC0415
-    from chalicelib.events.queue import SERVICE, WebhookQueue  # noqa: PLC0415
     from chalicelib.storage.dynamodb.stream import TableStream, due_delivery  # noqa: PLC0415
 
-    events = Events(settings().event_source) if settings().events else None
-    queue = WebhookQueue(settings().webhook_queue_url, BatchClient(SERVICE))
-    stream = TableStream(RESOURCES, events)
-    return StreamFunction(stream.event, due_delivery, fan_out(), storage().deliveries, queue)
+    event_of = TableStream(RESOURCES, events()).event
+    return StreamFunction(event_of, due_delivery, fan_out(), storage().deliveries, webhook_queue())
 
 
 @cache
 def queue_function() -> "QueueFunction":
     """Return what sends the deliveries in the queue."""
-    from chalicelib.events.batches import BatchClient  # noqa: PLC0415
     from chalicelib.events.functions import QueueFunction  # noqa: PLC0415
-    from chalicelib.events.queue import SERVICE, WebhookQueue  # noqa: PLC0415
 
-    queue = WebhookQueue(settings().webhook_queue_url, BatchClient(SERVICE))
-    return QueueFunction(storage().deliveries, sender().attempt, queue)
+    return QueueFunction(storage().deliveries, sender().attempt, webhook_queue())
 
 
 def pass_on_and_send(seconds: float) -> None:

@@ -35,26 +35,19 @@ def table_alarms(table: object) -> Resources:
 
 def throttle_alarms(functions: Iterable[str]) -> Resources:
     """Return alarms for throttled invocations of the functions, given by logical name."""
-    return {
-        f"{name}Throttles": _alarm(
-            "AWS/Lambda",
-            "Throttles",
-            {"FunctionName": {"Ref": name}},
-            "Lambda throttles the function: a concurrency limit is reached",
-        )
-        for name in functions
-    }
+    text = "Lambda throttles the function: a concurrency limit is reached"
+    return _function_alarms(functions, "Throttles", text)
 
 
 def error_alarms(functions: Iterable[str]) -> Resources:
     """Return alarms for failed invocations of the functions of events, by logical name."""
+    text = "The function fails as a whole: what it was to pass on is late"
+    return _function_alarms(functions, "Errors", text)
+
+
+def _function_alarms(functions: Iterable[str], metric: str, text: str) -> Resources:
     return {
-        f"{name}Errors": _alarm(
-            "AWS/Lambda",
-            "Errors",
-            {"FunctionName": {"Ref": name}},
-            "The function fails as a whole: what it was to pass on is late",
-        )
+        f"{name}{metric}": _alarm("AWS/Lambda", metric, {"FunctionName": {"Ref": name}}, text)
         for name in functions
     }
 

@@ -96,24 +96,12 @@ class Stage:
     @property
     def cursor_parameter(self) -> str:
         """The SSM parameter with the secret that signs cursors. Raises DeploymentError if unset."""
-        name = self.environment.get("CURSOR_SECRET_PARAMETER", "")
-        if not name:
-            raise DeploymentError(
-                f"{self._setting('CURSOR_SECRET_PARAMETER')} must name an SSM parameter, as"
-                f" /user-management/{self.name}/cursor-secret."
-            )
-        return name
+        return self._required_parameter("CURSOR_SECRET")
 
     @property
     def webhook_key_parameter(self) -> str:
         """The SSM parameter with the key of webhooks' secrets. Raises DeploymentError if unset."""
-        name = self.environment.get("WEBHOOK_KEY_PARAMETER", "")
-        if not name:
-            raise DeploymentError(
-                f"{self._setting('WEBHOOK_KEY_PARAMETER')} must name an SSM parameter, as"
-                f" /user-management/{self.name}/webhook-key."
-            )
-        return name
+        return self._required_parameter("WEBHOOK_KEY")
 
     @property
     def event_bus(self) -> str | None:
@@ -182,6 +170,17 @@ class Stage:
                 " control: put it into an SSM parameter, and the parameter's name into"
                 " STORAGE_PASSWORD_PARAMETER."
             )
+
+    def _required_parameter(self, secret: str) -> str:
+        """Return the name of the SSM parameter with a secret. Raises DeploymentError if unset."""
+        name = self.environment.get(f"{secret}_PARAMETER", "")
+        if not name:
+            example = secret.lower().replace("_", "-")
+            raise DeploymentError(
+                f"{self._setting(f'{secret}_PARAMETER')} must name an SSM parameter, as"
+                f" /user-management/{self.name}/{example}."
+            )
+        return name
 
     def _setting(self, variable: str) -> str:
         return f"{variable} of stage {self.name!r} in .chalice/config.json"

@@ -10,14 +10,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from chalicelib.domain.deliveries import new_test_event
-from chalicelib.domain.events import CloudEvent, Events, told_fields
+from chalicelib.domain.events import MEDIA_TYPE, CloudEvent, Events, told_fields
 from chalicelib.domain.resource import EntityT, Kind, Resource, Resources
 from chalicelib.domain.webhooks import Webhook, WebhookId
 from chalicelib.openapi.examples import Examples
 from chalicelib.openapi.schemas import Schema, Schemas
 from chalicelib.service_info import VERSION, EventsDocument, Index
 
-CONTENT_TYPE = "application/cloudevents+json"
 _SOURCE = "https://api.example.com"
 _TIME = 1_795_000_000_000
 _REFERENCE = "#/components/messages/{name}"
@@ -101,7 +100,7 @@ def _document(resources: Resources) -> dict[str, Any]:
                 "url": "https://www.apache.org/licenses/LICENSE-2.0",
             },
         },
-        "defaultContentType": CONTENT_TYPE,
+        "defaultContentType": MEDIA_TYPE,
         "channels": {
             name: {
                 # Others decide where they are.
@@ -193,7 +192,7 @@ def _message(event: CloudEvent, data: Schema, schemas: Schemas, text: str) -> di
         "name": event.type,
         "title": event.type,
         "summary": text,
-        "contentType": CONTENT_TYPE,
+        "contentType": MEDIA_TYPE,
         "headers": schemas.of(WebhookHeaders),
         "payload": {
             "allOf": [

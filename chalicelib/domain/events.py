@@ -15,6 +15,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from chalicelib.domain.fields import Timestamp
 from chalicelib.domain.resource import Entity, EntityT, Ids, Resource, Resources
 
+MEDIA_TYPE = "application/cloudevents+json"
+"""The media type of an event in JSON."""
+
 _SEQUENCE_DIGITS = 16
 _UNTOLD = frozenset({"version", "updated_at"})
 

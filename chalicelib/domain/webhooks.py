@@ -289,11 +289,9 @@ class WebhookService(ResourceService[Webhook]):
         """
         try:
             parts = urlsplit(url)
-            host, _ = parts.hostname, parts.port
+            host, _ = parts.hostname or "", parts.port
         except ValueError:
             return "Must be an https:// address with a host and, at most, a port and a path."
-        if not host or parts.username is not None or parts.fragment:
-            return "Must have a host, and neither a user name nor a fragment."
         is_loopback = is_loopback_host(host)
         if self._allows_loopback and is_loopback:
             return None

@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from chalicelib.domain import ids
 from chalicelib.domain.deliveries import Deliveries, Delivery, Message
+from chalicelib.domain.events import MEDIA_TYPE
 from chalicelib.domain.service import milliseconds
 from chalicelib.domain.webhook_endpoints import WebhookEndpoints
 from chalicelib.domain.webhooks import Webhook
@@ -15,7 +16,6 @@ from chalicelib.events.http_post import Outcome
 from chalicelib.events.schedule import Schedule
 from chalicelib.events.signatures import signed_headers
 
-CONTENT_TYPE = "application/cloudevents+json"
 _USER_AGENT = "user-management-webhooks"
 
 Post = Callable[[str, Mapping[str, str], bytes], Outcome]
@@ -76,7 +76,7 @@ class Sender:
         payload = message.payload.encode()
         secrets = self._endpoints.signing_secrets(webhook)
         headers = {
-            "Content-Type": CONTENT_TYPE,
+            "Content-Type": MEDIA_TYPE,
             "User-Agent": _USER_AGENT,
             **signed_headers(secrets, message.delivery.event_id, now // 1000, payload),
         }
