@@ -1,0 +1,139 @@
+"""Requests made regular where the specification leaves room, and providers use it.
+
+- A user without displayName gets it from name.formatted, from the other names or from userName,
+  and one without emails has userName for an address: a server may add values (RFC 7644 §3.3).
+- name.formatted is the same as displayName: a PATCH of it changes displayName, unless the request
+  changes that as well.
+"""
+
+from typing import Any
+
+from scim2_models import Context
+
+JSON = Any
+
+_FORMATTED = "name.formatted"
+_DISPLAY_NAME = "displayname"
+_PREFIX = "urn:ietf:params:scim:schemas:core:2.0:user:"
+_CONTEXTS = {
+    "post": Context.RESOURCE_CREATION_REQUEST,
+    "put": Context.RESOURCE_REPLACEMENT_REQUEST,
+    "patch": Context.RESOURCE_PATCH_REQUEST,
+}
+
+
+def regular_bulk(body: JSON) -> JSON:
+    """Return the body of a bulk request with what it does to users made regular."""
+    if not isinstance(body, dict):
+        return body
+    key, operations = _member(body, "operations")
+    if not isinstance(operations, list):
+        return body
+    return body | {key: [_regular_operation(operation) for operation in operations]}
+
+
+def regular_user(body: JSON, context: Context) -> JSON:
+    """Return the body of a request for a user, made regular."""
+    if not isinstance(body, dict):
+        return body
+    if context == Context.RESOURCE_PATCH_REQUEST:
+        return _regular_patch(body)
+    given = dict(body)
+    user_name = _text(_member(body, "username")[1])
+    if _member(body, "displayname")[1] is None and (name := _full_name(body) or user_name):
+        given["displayName"] = name
+    if not _member(body, "emails")[1] and "@" in user_name:
+        given["emails"] = [{"value": user_name, "type": "work", "primary": True}]
+    return given
+
+
+def _regular_operation(operation: JSON) -> JSON:
+    if not isinstance(operation, dict):
+        return operation
+    key, data = _member(operation, "data")
+    path = _text(_member(operation, "path")[1]).strip("/").lower()
+    context = _CONTEXTS.get(_text(_member(operation, "method")[1]).lower())
+    if context is None or path.partition("/")[0] != "users":
+        return operation
+    return operation | {key: regular_user(data, context)}
+
+
+def _regular_patch(body: dict[str, Any]) -> JSON:
+    """Return a PATCH in which displayName stands for name.formatted."""
+    key, operations = _member(body, "operations")
+    if not isinstance(operations, list):
+        return body
+    names = any(_names_display_name(operation) for operation in operations)
+    regular = [_with_display_name(operation, drop=names) for operation in operations]
+    kept = [operation for operation in regular if operation is not None]
+    # Nothing is left where all that changed follows from displayName.
+    return body | {key: kept or [{"op": "replace", "value": {}}]}
+
+
+def _names_display_name(operation: JSON) -> bool:
+    if not isinstance(operation, dict):
+        return False
+    path, value = _target(operation)
+    return path == _DISPLAY_NAME or (
+        not path and isinstance(value, dict) and _member(value, _DISPLAY_NAME)[1] is not None
+    )
+
+
+def _with_display_name(operation: JSON, *, drop: bool) -> JSON:
+    """Return an operation without name.formatted, None if nothing is left of it."""
+    if not isinstance(operation, dict):
+        return operation
+    path, value = _target(operation)
+    if path == _FORMATTED:
+        return None if drop else operation | {"path": "displayName"}
+    if not isinstance(value, dict) or path not in {"", "name"}:
+        return operation
+    rest, formatted = _without_formatted(value, in_name=path == "name")
+    if formatted is None:
+        return operation
+    if path == "name":
+        # One operation has one target: the other names come with their own paths.
+        rest = {f"name.{name}": part for name, part in rest.items()}
+    if not drop:
+        rest["displayName"] = formatted
+    stripped = {name: part for name, part in operation.items() if name.lower() != "path"}
+    return {**stripped, "value": rest}
+
+
+def _without_formatted(value: dict[str, Any], *, in_name: bool) -> tuple[dict[str, Any], JSON]:
+    """Return the value of an operation without name.formatted, and that; None if it is absent."""
+    if in_name:
+        key, formatted = _member(value, "formatted")
+        return {name: part for name, part in value.items() if name != key}, formatted
+    key, formatted = _member(value, _FORMATTED)
+    rest = {name: part for name, part in value.items() if name != key}
+    name_key, name = _member(rest, "name")
+    if isinstance(name, dict):
+        rest[name_key], inner = _without_formatted(name, in_name=True)
+        formatted = inner if formatted is None else formatted
+    return rest, formatted
+
+
+def _target(operation: dict[str, Any]) -> tuple[str, JSON]:
+    """Return the path of an operation in lower case without the schema, and its value."""
+    path = _text(_member(operation, "path")[1]).strip().lower().removeprefix(_PREFIX)
+    return path, _member(operation, "value")[1]
+
+
+def _full_name(body: dict[str, Any]) -> str:
+    _, name = _member(body, "name")
+    if not isinstance(name, dict):
+        return ""
+    formatted, given, family = (
+        _text(_member(name, part)[1]) for part in ("formatted", "givenname", "familyname")
+    )
+    return formatted or f"{given} {family}".strip()
+
+
+def _member(value: dict[str, Any], name: str) -> tuple[str, JSON]:
+    """Return a member as it is spelled, whose name is compared without regard to case."""
+    return next(((key, value[key]) for key in value if key.lower() == name), (name, None))
+
+
+def _text(value: JSON) -> str:
+    return value if isinstance(value, str) else ""

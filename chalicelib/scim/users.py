@@ -1,0 +1,187 @@
+"""Users: between SCIM's representation (RFC 7643 §4.1) and the service's."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import UNSET
+from scim2_models import InvalidValueException, ResponseParameters, ScimFilter
+from scim2_models.path import CompareOperator
+
+from chalicelib.domain import users as domain
+from chalicelib.domain.caller import Caller
+from chalicelib.domain.groups import GroupService
+from chalicelib.scim.filters import Required, refuse, required
+from chalicelib.scim.metadata import asks_for, every, is_id, is_storable, meta, validated, versions
+from chalicelib.scim.schemas import Email, GroupMembership, Name, User
+
+_LATER = {CompareOperator.gt, CompareOperator.ge}
+_EARLIER = {CompareOperator.lt, CompareOperator.le}
+# Ids, which bound the reads, have times in milliseconds; the filter itself compares exactly.
+_MARGIN = timedelta(milliseconds=1)
+
+
+class Users:
+    """The users as `caller` provisions them."""
+
+    def __init__(self, users: domain.UserService, groups: GroupService, caller: Caller) -> None:
+        self._users = users
+        self._groups = groups
+        self._caller = caller
+
+    def get(self, user_id: str, parameters: ResponseParameters[Any] | None) -> User:
+        """Return a user. Raises UserNotFound."""
+        return self.show(self._get(user_id), parameters)
+
+    def create(self, resource: User) -> User:
+        """Create a user. Raises Invalid, EmailTaken, UserNameTaken, ExternalIdTaken."""
+        values = _values(resource)
+        self._check_user_name(values.get("user_name"))
+        set_values = {name: value for name, value in values.items() if value is not None}
+        new = validated(set_values, domain.NewUser)
+        return _user(self._users.create(self._caller, new, None).entity)
+
+    def update(self, resource: User, version: str | None) -> User:
+        """Give a user the state of `resource`; metadata stays.
+
+        Raises Invalid, UserNotFound, VersionMismatch, EmailTaken, UserNameTaken, ExternalIdTaken.
+        """
+        user_id = resource.id or ""
+        values = _values(resource)
+        self._check_user_name(values.get("user_name"), user_id)
+        body = validated(values, domain.UserPatch)
+        changed = self._users.patch(self._caller, user_id, body, versions(version))
+        return self.show(changed, None)
+
+    def delete(self, user_id: str, version: str | None) -> None:
+        """Delete a user. Raises UserNotFound, VersionMismatch, UserHasOpenOrders."""
+        self._users.delete(self._caller, user_id, versions(version))
+
+    def search(self, scim_filter: ScimFilter[Any] | None) -> Iterator[tuple[domain.User, bool]]:
+        """Yield the users that a filter may match, and whether it does."""
+        refuse(
+            scim_filter, "groups", "Users cannot be filtered by groups; read the group's members."
+        )
+        for user in self._candidates(required(scim_filter)):
+            yield user, scim_filter is None or scim_filter.match(_user(user))
+
+    def show(self, user: domain.User, parameters: ResponseParameters[Any] | None) -> User:
+        """Return a user with its groups, unless these are not asked for."""
+        shown = _user(user)
+        if asks_for(parameters, "groups"):
+            shown.groups = [
+                GroupMembership(
+                    value=group.group_id,
+                    ref=f"Groups/{group.group_id}",
+                    display=group.display_name,
+                    type="direct",
+                )
+                for group in self._groups.groups_of(user.user_id)
+            ] or None
+        return shown
+
+    def _get(self, user_id: str) -> domain.User:
+        if not is_id(domain.USERS, user_id):
+            raise domain.UserNotFound
+        return self._users.get(user_id)
+
+    def _candidates(self, comparisons: Required) -> Iterator[domain.User]:
+        """Yield the users that an index finds, all if none serves."""
+        limits: dict[str, Any] = {}
+        for name, operator, value in comparisons:
+            if operator == CompareOperator.eq:
+                if name == "id":
+                    yield from self._by_id(value)
+                    return
+                if name == "username":
+                    yield from self._by_user_name(value)
+                    return
+                if name in {"externalid", "emails.value", "emails"}:
+                    member = "external_id" if name == "externalid" else "email"
+                    yield from self._by_unique(member, value)
+                    return
+                if name == "active" and isinstance(value, bool):
+                    limits["status"] = "active" if value else "suspended"
+            elif name == "meta.created" and (time := _time(value)) is not None:
+                if operator in _LATER:
+                    limits["created_after"] = time - _MARGIN
+                elif operator in _EARLIER:
+                    limits["created_before"] = time + _MARGIN
+        yield from every(self._users.list, domain.UserListQuery(**limits))
+
+    def _by_id(self, value: object) -> Iterator[domain.User]:
+        try:
+            yield self._get(str(value))
+        except domain.UserNotFound:
+            return
+
+    def _by_unique(self, member: str, value: object) -> Iterator[domain.User]:
+        if is_storable(value):
+            yield from self._users.list(domain.UserListQuery(**{member: value})).items
+
+    def _by_user_name(self, value: object) -> Iterator[domain.User]:
+        """Yield who has this name, or this e-mail address and no name."""
+        yield from self._by_unique("user_name", value)
+        yield from (user for user in self._by_unique("email", value) if user.user_name is UNSET)
+
+    def _check_user_name(self, user_name: str | None, user_id: str = "") -> None:
+        """Raise UserNameTaken if another user without such a name has it for an address."""
+        if user_name is not None and "@" in user_name:
+            for user in self._by_unique("email", user_name):
+                if user.user_name is UNSET and user.user_id != user_id:
+                    raise domain.UserNameTaken
+
+
+def _user(user: domain.User) -> User:
+    """Return SCIM's representation of a user, without groups."""
+    given, family = _or_none(user.given_name), _or_none(user.family_name)
+    return User(
+        id=user.user_id,
+        external_id=_or_none(user.external_id),
+        user_name=user.email if user.user_name is UNSET else user.user_name,
+        name=Name(formatted=user.name, given_name=given, family_name=family),
+        display_name=user.name,
+        active=user.status == "active",
+        emails=[Email(value=user.email, type="work", primary=True)],
+        meta=meta("User", user),
+    )
+
+
+def _values(resource: User) -> dict[str, Any]:
+    """Return the members of the service's user; None removes one."""
+    email = _email(resource)
+    user_name = (resource.user_name or "").strip()
+    name = resource.name or Name()
+    values: dict[str, Any] = {
+        "name": resource.display_name,
+        "email": email,
+        "external_id": resource.external_id or None,
+        "user_name": None if user_name.casefold() == email.casefold() else user_name,
+        "given_name": name.given_name or None,
+        "family_name": name.family_name or None,
+    }
+    if resource.active is not None:
+        values["status"] = "active" if resource.active else "suspended"
+    return values
+
+
+def _email(resource: User) -> str:
+    """Return the address that is kept: the primary one, or else the first."""
+    given = [one for one in resource.emails or () if one.value]
+    primary = [one for one in given if one.primary]
+    if not given:
+        raise InvalidValueException(detail="emails: Give one address.")
+    return (primary or given)[0].value or ""
+
+
+def _or_none(value: Any) -> str | None:  # noqa: ANN401 - a text or UNSET
+    return None if value is UNSET else value
+
+
+def _time(value: object) -> datetime | None:
+    """Return the time that a filter compares with, None for one without a zone."""
+    try:
+        time = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return time if time.tzinfo else None
