@@ -25,6 +25,7 @@ from chalicelib.domain.deliveries import (
 )
 from chalicelib.domain.errors import Forbidden, Unavailable
 from chalicelib.domain.events import Events, event_types
+from chalicelib.domain.groups import GroupService
 from chalicelib.domain.history import HistoryEntry
 from chalicelib.domain.idempotency import Created, IdempotencyKey
 from chalicelib.domain.orders import (
@@ -72,6 +73,7 @@ from chalicelib.storage.factory import open_storage
 from chalicelib.telemetry.json_logging import log_as_json
 from chalicelib.telemetry.request_log import RequestLog
 from chalicelib.web.application import Api, Event, ProxyResponse
+from chalicelib.web.media import SCIM_JSON
 from chalicelib.web.operation import BasePath, RoutePath
 from chalicelib.web.problem_details import Explanation, ProblemName, explain
 from chalicelib.web.responses import Cacheable, Deprecated, Text
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
     from chalicelib.events.functions import QueueFunction, StreamFunction
     from chalicelib.events.queue import WebhookQueue
     from chalicelib.events.sender import Sender
+    from chalicelib.scim.endpoint import ScimEndpoint
 
 settings = cache(Settings.from_environment)
 
@@ -127,6 +130,12 @@ def users() -> UserService:
 
 
 @cache
+def groups() -> GroupService:
+    """Return the service for groups."""
+    return GroupService(storage(), history=settings().history)
+
+
+@cache
 def orders() -> OrderService:
     """Return the service for orders."""
     return OrderService(storage(), history=settings().history)
@@ -154,6 +163,15 @@ def webhooks() -> WebhookService:
 def deliveries() -> DeliveryService:
     """Return the service for what is sent to webhooks."""
     return DeliveryService(lambda: storage().deliveries, webhooks(), settings().event_source)
+
+
+@cache
+def scim_endpoint() -> "ScimEndpoint":
+    """Return what responds to SCIM requests, made on first use."""
+    # Imported here, so that no other request's cold start pays for it.
+    from chalicelib.scim.endpoint import ScimEndpoint  # noqa: PLC0415
+
+    return ScimEndpoint(users(), groups())
 
 
 @cache
@@ -433,6 +451,17 @@ def send_delivery_again(webhook_id: WebhookId, delivery_id: DeliveryId) -> Deliv
     It has the same `webhook-id`, and all its attempts, whatever became of it before.
     """
     return deliveries().send_again(webhook_id, delivery_id)
+
+
+@app.route(
+    "/scim/v2/{proxy+}",
+    methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+    authorizer=tokens,
+    error_type=SCIM_JSON,
+)
+def scim(caller: Caller) -> Response:
+    """Let an identity provider manage users and groups (SCIM 2.0, RFC 7643 and 7644)."""
+    return scim_endpoint().respond(app.current_request, caller)
 
 
 @app.route("/")

@@ -18,7 +18,6 @@ from chalicelib.openapi.responses import Responses
 from chalicelib.openapi.schemas import Schemas
 from chalicelib.service_info import VERSION, Document, Index
 from chalicelib.web.application import Api
-from chalicelib.web.route_table import UNROUTED
 
 _DESCRIPTION = """\
 **Errors** are problem details (RFC 9457): `type` identifies the problem, `detail` says what to
@@ -85,11 +84,12 @@ def _document(app: Api, resources: Resources) -> dict[str, Any]:
 
 
 def _specs(app: Api) -> list[OperationSpec]:
-    # Methods that no route takes get a response, but they are not operations of the API.
+    # What makes its whole response itself has no types to describe: the response where no route
+    # matches, and SCIM, which has a description of its own.
     routed = {
         key: operation
         for key, operation in app.operations.items()
-        if operation.handler.__name__ != UNROUTED
+        if operation.result is not Response
     }
     handlers = [operation.handler for operation in routed.values()]
     return [

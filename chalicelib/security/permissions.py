@@ -43,6 +43,7 @@ PERMISSIONS: Mapping[tuple[str, str], Access] = {
     ("GET", "/webhooks/{webhook_id}/deliveries"): Access.ADMINISTRATORS,
     ("GET", "/webhooks/{webhook_id}/deliveries/{delivery_id}"): Access.ADMINISTRATORS,
     ("POST", "/webhooks/{webhook_id}/deliveries/{delivery_id}/send-again"): Access.ADMINISTRATORS,
+    ("*", "/scim/v2/{proxy+}"): Access.ADMINISTRATORS,
     ("GET", "/"): Access.PUBLIC,
     ("GET", "/health"): Access.PUBLIC,
     ("GET", "/problems/{name}"): Access.PUBLIC,

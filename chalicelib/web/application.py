@@ -35,10 +35,10 @@ from chalicelib.telemetry.tracing import client_trace
 from chalicelib.web.arguments import readers
 from chalicelib.web.cors import Cors
 from chalicelib.web.cursors import CursorSigner
-from chalicelib.web.media import NO_STORE, PROBLEM_JSON
+from chalicelib.web.media import NO_STORE, PROBLEM_JSON, SCIM_JSON
 from chalicelib.web.operation import Handler, Operation, Source
 from chalicelib.web.pagination import Pagination
-from chalicelib.web.problem_details import as_problem, describe
+from chalicelib.web.problem_details import as_problem, describe, scim_error
 from chalicelib.web.responses import respond
 from chalicelib.web.route_table import RouteTable
 
@@ -75,16 +75,18 @@ class Api(Chalice):
     def route(self, path: str, **options: Any) -> Callable[[Handler], Handler]:  # noqa: ANN401
         """Declare a route, as Chalice does; a GET route handles HEAD as well.
 
-        `raises` lists the problems of the handler's own: see `Operation`.
+        `raises` lists the problems of the handler's own, and `error_type` is the media type of its
+        errors: see `Operation`.
         """
         methods = options.pop("methods", ["GET"])
         raises = tuple(options.pop("raises", ()))
+        error_type = options.pop("error_type", PROBLEM_JSON)
         handled = [*methods, "HEAD"] if "GET" in methods else methods
         # Media types are checked where bodies are read, so that a refusal is a problem.
         register = super().route(path, methods=handled, content_types=["*/*"], **options)
 
         def declare(handler: Handler) -> Handler:
-            operation = Operation(handler, path, _access(methods, path), raises)
+            operation = Operation(handler, path, _access(methods, path), raises, error_type)
             self.operations |= {(method, path): operation for method in methods}
             register(self._view(operation))
             return handler
@@ -238,6 +240,7 @@ class Api(Chalice):
         """Return the view that Chalice calls: it authorizes, reads the arguments, and responds."""
         handler, access, pagination = operation.handler, operation.access, self._pagination
         checks = list(operation.path_parameters.items())
+        error_type = operation.error_type
         owner, not_found = (checks[0][0], checks[0][1].not_found) if checks else ("", NotFound)
         arguments = readers(operation, pagination)
         query = next(
@@ -271,7 +274,7 @@ class Api(Chalice):
                     return pagination.respond(result, request, given[query])
                 return respond(result, request)
             except Exception as error:  # noqa: BLE001 - every failure is a response
-                return self._problem(error, request.context["requestId"])
+                return self._problem(error, request.context["requestId"], error_type)
 
         return view
 
@@ -291,7 +294,9 @@ class Api(Chalice):
             return _no_route(request_context["httpMethod"], self.paths.methods(path))
         return RuntimeError(response["body"])
 
-    def _problem(self, error: Exception, request_id: str) -> Response:
+    def _problem(
+        self, error: Exception, request_id: str, error_type: str = PROBLEM_JSON
+    ) -> Response:
         """Return the response to an error; one of the server's is logged with its traceback."""
         problem = as_problem(error)
         activity = current()
@@ -300,9 +305,11 @@ class Api(Chalice):
             activity.error = error
             if self._request_log() is None:
                 self.log.error("request %s failed", request_id, exc_info=error)
+        is_scim = error_type == SCIM_JSON
+        body = scim_error(problem) if is_scim else describe(problem, request_id)
         return Response(
-            msgspec.json.encode(describe(problem, request_id)).decode(),
-            {"Content-Type": PROBLEM_JSON, "Cache-Control": NO_STORE, **problem.headers},
+            msgspec.json.encode(body).decode(),
+            {"Content-Type": error_type, "Cache-Control": NO_STORE, **problem.headers},
             problem.status,
         )
 
@@ -322,7 +329,7 @@ def _access(methods: list[str], path: str) -> Access:
 
 
 def _is_problem(response: ProxyResponse) -> bool:
-    return response["headers"].get("Content-Type") == PROBLEM_JSON  # type: ignore[no-any-return]
+    return response["headers"].get("Content-Type") in {PROBLEM_JSON, SCIM_JSON}
 
 
 def _invalid(event: Event) -> Problem | None:

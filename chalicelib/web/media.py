@@ -4,6 +4,7 @@ Headers = dict[str, str | list[str]]
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
+SCIM_JSON = "application/scim+json"
 
 # Private; revalidate before reuse.
 REVALIDATE = "private, no-cache"

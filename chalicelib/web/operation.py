@@ -29,6 +29,7 @@ from chalicelib.domain.pagination import PageQuery
 from chalicelib.domain.resource import ExpectedVersions, Input
 from chalicelib.domain.storage import Page
 from chalicelib.security.permissions import Access
+from chalicelib.web.media import PROBLEM_JSON
 
 Handler = Callable[..., Any]
 
@@ -80,17 +81,24 @@ class PathParameter(Struct, frozen=True):
 class Operation:
     """What a route does for its methods.
 
-    `raises` lists the problems that follow neither from the arguments nor from the access. Raises
-    TypeError for an argument that nothing supplies, and for a Page without its query.
+    `raises` lists the problems that follow neither from the arguments nor from the access;
+    `error_type` is the media type of its errors. Raises TypeError for an argument that nothing
+    supplies, and for a Page without its query.
     """
 
     def __init__(
-        self, handler: Handler, path: str, access: Access, raises: tuple[type[Problem], ...] = ()
+        self,
+        handler: Handler,
+        path: str,
+        access: Access,
+        raises: tuple[type[Problem], ...] = (),
+        error_type: str = PROBLEM_JSON,
     ) -> None:
         self.handler = handler
         self.path = path
         self.access = access
         self.raises = raises
+        self.error_type = error_type
         code = handler.__code__
         hints = {
             name: handler.__annotations__.get(name)

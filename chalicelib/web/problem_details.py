@@ -1,4 +1,7 @@
-"""Problem details (RFC 9457): the body of every error response, and the problems explained."""
+"""Problem details (RFC 9457), the body of error responses, and the problems explained.
+
+Below `/scim/v2`, errors have the form of RFC 7644.
+"""
 
 from typing import Annotated
 
@@ -82,6 +85,15 @@ def explain(name: str) -> Explanation:
 def as_problem(error: Exception) -> Problem:
     """Return the problem that clients see of `error`; an unexpected one shows nothing."""
     return error if isinstance(error, Problem) else InternalError()
+
+
+def scim_error(problem: Problem) -> dict[str, object]:
+    """Return the SCIM error of a problem (RFC 7644 §3.12)."""
+    return {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+        "status": str(problem.status),
+        "detail": problem.detail,
+    }
 
 
 def describe(error: Exception, request_id: str) -> ProblemDetails:

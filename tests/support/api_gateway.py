@@ -82,19 +82,16 @@ class ApiGateway:
         for pattern, methods in self._app.routes.items():
             parts = pattern.strip("/").split("/") if pattern != "/" else []
             greedy = bool(parts) and parts[-1].endswith("+}")
-            fits = len(parts) == len(segments) or (greedy and segments)
-            if method in methods and fits:
-                parameters = {
-                    part.strip("{}+"): "/".join(segments) if greedy else segment
-                    for part, segment in zip(parts, segments, strict=False)
-                    if part.startswith("{")
-                }
+            given = segments
+            if greedy and len(segments) >= len(parts):
+                last = len(parts) - 1
+                given = [*segments[:last], "/".join(segments[last:])]
+            if method in methods and len(parts) == len(given):
+                pairs = list(zip(parts, given, strict=True))
                 literal = [part for part in parts if not part.startswith("{")]
-                if greedy or all(
-                    part in (segment, f"{{{part.strip('{}')}}}")
-                    for part, segment in zip(parts, segments, strict=True)
-                ):
-                    found.append((greedy, -len(literal), pattern, parameters))
+                if all(part.startswith("{") or part == segment for part, segment in pairs):
+                    values = {part.strip("{}+"): one for part, one in pairs if part[:1] == "{"}
+                    found.append((greedy, -len(literal), pattern, values))
         _, _, pattern, parameters = min(found)
         return pattern, parameters
 
