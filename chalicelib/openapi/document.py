@@ -8,6 +8,7 @@ from the types. This package only translates them into OpenAPI.
 from typing import Any
 
 import msgspec
+from chalice.app import Response
 
 from chalicelib.domain.resource import Resources
 from chalicelib.openapi.examples import Examples

@@ -2,10 +2,13 @@
 
 - A user without displayName gets it from name.formatted, from the other names or from userName,
   and one without emails has userName for an address: a server may add values (RFC 7644 §3.3).
+- A new user is active unless the request says otherwise.
+- Of several e-mail addresses the primary one is kept, and the only one there is is the primary one.
 - name.formatted is the same as displayName: a PATCH of it changes displayName, unless the request
   changes that as well.
 """
 
+import re
 from typing import Any
 
 from scim2_models import Context
@@ -14,6 +17,8 @@ JSON = Any
 
 _FORMATTED = "name.formatted"
 _DISPLAY_NAME = "displayname"
+_PRIMARY = re.compile(r'emails\[\s*primary\s+eq\s+"?true"?\s*\]')
+_WORK = 'emails[type eq "work"]'
 _PREFIX = "urn:ietf:params:scim:schemas:core:2.0:user:"
 _CONTEXTS = {
     "post": Context.RESOURCE_CREATION_REQUEST,
@@ -42,8 +47,13 @@ def regular_user(body: JSON, context: Context) -> JSON:
     user_name = _text(_member(body, "username")[1])
     if _member(body, "displayname")[1] is None and (name := _full_name(body) or user_name):
         given["displayName"] = name
-    if not _member(body, "emails")[1] and "@" in user_name:
-        given["emails"] = [{"value": user_name, "type": "work", "primary": True}]
+    key, emails = _member(body, "emails")
+    if emails:
+        given[key] = _primary_first(emails)
+    elif "@" in user_name:
+        given["emails"] = [{"value": user_name, "type": "work"}]
+    if context == Context.RESOURCE_CREATION_REQUEST and _member(body, "active")[1] is None:
+        given["active"] = True
     return given
 
 
@@ -64,7 +74,7 @@ def _regular_patch(body: dict[str, Any]) -> JSON:
     if not isinstance(operations, list):
         return body
     names = any(_names_display_name(operation) for operation in operations)
-    regular = [_with_display_name(operation, drop=names) for operation in operations]
+    regular = [_with_display_name(_one_email(one), drop=names) for one in operations]
     kept = [operation for operation in regular if operation is not None]
     # Nothing is left where all that changed follows from displayName.
     return body | {key: kept or [{"op": "replace", "value": {}}]}
@@ -112,6 +122,32 @@ def _without_formatted(value: dict[str, Any], *, in_name: bool) -> tuple[dict[st
         rest[name_key], inner = _without_formatted(name, in_name=True)
         formatted = inner if formatted is None else formatted
     return rest, formatted
+
+
+def _one_email(operation: JSON) -> JSON:
+    """Return an operation on the primary address as one on the only address."""
+    if not isinstance(operation, dict):
+        return operation
+    path, value = _target(operation)
+    if _PRIMARY.match(path):
+        return operation | {_member(operation, "path")[0]: _PRIMARY.sub(_WORK, path)}
+    key = _member(operation, "value")[0]
+    if path == "emails":
+        return operation | {key: _primary_first(value)}
+    if not path and isinstance(value, dict) and (emails := _member(value, "emails"))[1]:
+        return operation | {key: value | {emails[0]: _primary_first(emails[1])}}
+    return operation
+
+
+def _primary_first(emails: JSON) -> JSON:
+    """Return addresses in the order in which they are preferred."""
+    if not isinstance(emails, list):
+        return emails
+    return sorted(emails, key=lambda one: not (isinstance(one, dict) and _is_primary(one)))
+
+
+def _is_primary(email: dict[str, Any]) -> bool:
+    return str(_member(email, "primary")[1]).lower() == "true"
 
 
 def _target(operation: dict[str, Any]) -> tuple[str, JSON]:

@@ -45,11 +45,7 @@ class ScimEndpoint:
             given = _scim_request(request)
             response = self._handler(given, caller).handle(given)
             body = "" if response.body is None else msgspec.json.encode(response.body).decode()
-            if len(body) > _MAX_RESPONSE_BYTES:
-                raise TooManyException(
-                    detail="The response would be too large: ask for fewer resources (count), or"
-                    " leave out members (excludedAttributes=members)."
-                )
+            _check_size(body)
         except Exception as error:  # noqa: BLE001 - every failure is a response
             response = self._refusal(error)
             body = msgspec.json.encode(response.body).decode()
@@ -59,7 +55,7 @@ class ScimEndpoint:
         return Response(body, headers, int(response.status))
 
     def _handler(self, request: ScimRequest, caller: Caller) -> Handler:
-        groups = Groups(self._groups, caller)
+        groups = Groups(self._groups, self._users, caller)
         storage = ServiceStorage(Users(self._users, self._groups, caller), groups)
         asks = {"attributes", "excludedAttributes"} & request.query.keys()
         return Handler(self._service, storage, groups, shows_groups=bool(asks))
@@ -72,6 +68,15 @@ class ScimEndpoint:
             current().problem = error.problem.name
             response.headers |= error.problem.headers
         return response
+
+
+def _check_size(body: str) -> None:
+    """Raise TooManyException for a body that does not fit into a response."""
+    if len(body) > _MAX_RESPONSE_BYTES:
+        raise TooManyException(
+            detail="The response would be too large: ask for fewer resources with count, or leave"
+            " out the members with excludedAttributes=members."
+        )
 
 
 def _scim_request(request: Request) -> ScimRequest:

@@ -10,7 +10,8 @@ from scim2_models import PatchOp, PatchOperation
 from scim2_models.path import CompareOperator, Comparison
 
 from chalicelib.domain.groups import MemberChanges
-from chalicelib.scim.groups import GroupChange, member_id
+from chalicelib.scim.groups import GroupChange, user_ids
+from chalicelib.scim.schemas import Group
 
 _ADD = PatchOperation.Op.add
 _REMOVE = PatchOperation.Op.remove
@@ -19,11 +20,8 @@ _ATTRIBUTES = {"displayname": "display_name", "externalid": "external_id"}
 _IGNORED = {"id", "schemas", "meta"}
 
 
-def group_change(patch: PatchOp[Any]) -> GroupChange | None:
-    """Return the change, None if it depends on who is in the group already.
-
-    Raises InvalidValueException for a member that is not the id of a user.
-    """
+def group_change(patch: "PatchOp[Group]") -> GroupChange | None:
+    """Return the change, None if it depends on who is in the group already."""
     values: dict[str, Any] = {}
     present: dict[str, bool] = {}
     for operation in patch.operations or ():
@@ -45,7 +43,7 @@ def group_change(patch: PatchOp[Any]) -> GroupChange | None:
     )
 
 
-def _targets(operation: PatchOperation[Any]) -> Iterator[tuple[str, Any]]:
+def _targets(operation: "PatchOperation[Group]") -> Iterator[tuple[str, Any]]:
     """Yield the attributes that an operation is about, in lower case, each with its value."""
     path = operation.path
     if path is None:
@@ -57,7 +55,7 @@ def _targets(operation: PatchOperation[Any]) -> Iterator[tuple[str, Any]]:
         yield _selected(path, operation)
 
 
-def _selected(path: Any, operation: PatchOperation[Any]) -> tuple[str, Any]:  # noqa: ANN401
+def _selected(path: Any, operation: "PatchOperation[Group]") -> tuple[str, Any]:  # noqa: ANN401
     """Return the member that ``members[value eq "…"]`` selects, or what is not understood."""
     selected = path.value_filter
     node = getattr(selected, "ast", selected)
@@ -74,10 +72,6 @@ def _selected(path: Any, operation: PatchOperation[Any]) -> tuple[str, Any]:  # 
 
 
 def _ids(members: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
-    for member in members if isinstance(members, list) else [members]:
-        names = (
-            {name.lower(): value for name, value in member.items()}
-            if isinstance(member, dict)
-            else {}
-        )
-        yield member_id(names.get("value"))
+    given = members if isinstance(members, list) else [members]
+    pairs = (pair for one in given if isinstance(one, dict) for pair in one.items())
+    return user_ids(value for name, value in pairs if name.lower() == "value")

@@ -1,11 +1,11 @@
 """Groups: between SCIM's representation (RFC 7643 §4.2) and the service's."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from typing import Any
 
 from msgspec import UNSET, Struct
-from scim2_models import InvalidValueException, ResponseParameters, ScimFilter
+from scim2_models import ResponseParameters, ScimFilter
 from scim2_models.path import CompareOperator
 
 from chalicelib.domain import groups as domain
@@ -13,7 +13,7 @@ from chalicelib.domain.caller import Caller
 from chalicelib.domain.pagination import PageQuery
 from chalicelib.domain.resource import ExpectedVersions
 from chalicelib.domain.storage import Page
-from chalicelib.domain.users import USERS, UserNotFound
+from chalicelib.domain.users import USERS, UserNotFound, UserService
 from chalicelib.scim.filters import Required, refuse, required
 from chalicelib.scim.metadata import (
     asks_for,
@@ -25,6 +25,9 @@ from chalicelib.scim.metadata import (
     versions,
 )
 from chalicelib.scim.schemas import Group, GroupMember
+
+FEW_MEMBERS = 100
+"""How many members are shown in the response to a PATCH."""
 
 _BY_MEMBER = 'Groups can be filtered by members with members.value eq "…", alone or with and.'
 
@@ -39,8 +42,9 @@ class GroupChange(Struct, frozen=True):
 class Groups:
     """The groups as `caller` provisions them."""
 
-    def __init__(self, groups: domain.GroupService, caller: Caller) -> None:
+    def __init__(self, groups: domain.GroupService, users: UserService, caller: Caller) -> None:
         self._groups = groups
+        self._users = users
         self._caller = caller
 
     def get(self, group_id: str, parameters: ResponseParameters[Any] | None) -> Group:
@@ -51,9 +55,12 @@ class Groups:
         """Create a group with its members. Raises Invalid, GroupNameTaken, ExternalIdTaken."""
         values = {name: value for name, value in _values(resource).items() if value is not None}
         new = validated(values, domain.NewGroup)
-        members = tuple(sorted(_members(resource)))
-        with _known_users():
-            created = self._groups.create(self._caller, new, None, members)
+        members = _members(resource)
+        try:
+            created = self._groups.create(self._caller, new, None, _sorted(members))
+        except UserNotFound:
+            known = _sorted(self._known(members))
+            created = self._groups.create(self._caller, new, None, known)
         return self.show(created.entity, None)
 
     def update(self, resource: Group, version: str | None) -> Group:
@@ -63,18 +70,21 @@ class Groups:
         """
         group_id = resource.id or ""
         wanted, present = _members(resource), set(self._member_ids(group_id))
-        changes = domain.MemberChanges(
-            add=tuple(sorted(wanted - present)), remove=tuple(sorted(present - wanted))
-        )
+        changes = domain.MemberChanges(_sorted(wanted - present), _sorted(present - wanted))
         changed = self._patch(group_id, _values(resource), versions(version), changes)
         return self.show(changed, None)
 
     def change(self, group_id: str, change: GroupChange, expected: ExpectedVersions) -> Group:
-        """Change a group, at the same cost however many members it has; return it without them.
+        """Change a group, at the same cost however many members it has.
 
-        Raises Invalid, GroupNotFound, VersionMismatch, GroupNameTaken, ExternalIdTaken.
+        It is returned with its members if there are few, otherwise without them. Raises Invalid,
+        GroupNotFound, VersionMismatch, GroupNameTaken, ExternalIdTaken.
         """
-        return _group(self._patch(group_id, change.values, expected, change.members), ())
+        changed = self._patch(group_id, change.values, expected, change.members)
+        page = self._groups.members(group_id, PageQuery(limit=FEW_MEMBERS))
+        if page.position is not None:
+            return _group(changed, None)
+        return _group(changed, (membership.user_id for membership in page.items))
 
     def delete(self, group_id: str, version: str | None) -> None:
         """Delete a group. Raises GroupNotFound, VersionMismatch."""
@@ -89,13 +99,13 @@ class Groups:
         if not by_member:
             refuse(scim_filter, "members", _BY_MEMBER)
         for group in self._candidates(comparisons):
-            shown = self.show(group, None) if by_member else _group(group, ())
+            shown = self.show(group, None) if by_member else _group(group, None)
             yield group, scim_filter is None or scim_filter.match(shown)
 
     def show(self, group: domain.Group, parameters: ResponseParameters[Any] | None) -> Group:
         """Return a group with its members, unless these are not asked for."""
         asked = asks_for(parameters, "members")
-        return _group(group, self._member_ids(group.group_id) if asked else ())
+        return _group(group, self._member_ids(group.group_id) if asked else None)
 
     def _patch(
         self,
@@ -107,8 +117,21 @@ class Groups:
         if not is_id(domain.GROUPS, group_id):
             raise domain.GroupNotFound
         body = validated(values, domain.GroupPatch)
-        with _known_users():
+        try:
             return self._groups.patch(self._caller, group_id, body, expected, members)
+        except UserNotFound:
+            known = domain.MemberChanges(_sorted(self._known(members.add)), members.remove)
+            return self._groups.patch(self._caller, group_id, body, expected, known)
+
+    def _known(self, members: Iterable[str]) -> Iterator[str]:
+        """Yield the ids of users that exist.
+
+        A user's deletion ends its memberships, so one that is gone is no member whichever of the
+        two, joining and being deleted, came first.
+        """
+        for user_id in members:
+            with suppress(UserNotFound):
+                yield self._users.get(user_id).user_id
 
     def _get(self, group_id: str) -> domain.Group:
         if not is_id(domain.GROUPS, group_id):
@@ -145,27 +168,16 @@ class Groups:
             return
 
 
-@contextmanager
-def _known_users() -> Iterator[None]:
-    """Make a user that does not exist an invalid value, since the group does."""
-    try:
-        yield
-    except UserNotFound:
-        raise InvalidValueException(
-            detail="members: One of them is not the id of a user; create the user first."
-        ) from None
-
-
-def _group(group: domain.Group, members: Iterable[str]) -> Group:
-    """Return SCIM's representation of a group."""
+def _group(group: domain.Group, members: Iterable[str] | None) -> Group:
+    """Return SCIM's representation of a group, with these members."""
+    shown = [
+        GroupMember(value=user_id, ref=f"Users/{user_id}", type="User") for user_id in members or ()
+    ]
     return Group(
         id=group.group_id,
         external_id=None if group.external_id is UNSET else group.external_id,
         display_name=group.display_name,
-        members=[
-            GroupMember(value=user_id, ref=f"Users/{user_id}", type="User") for user_id in members
-        ]
-        or None,
+        members=None if members is None else shown,
         meta=meta("Group", group),
     )
 
@@ -176,17 +188,17 @@ def _values(resource: Group) -> dict[str, Any]:
 
 
 def _members(resource: Group) -> set[str]:
-    """Return the ids of the users. Raises InvalidValueException for what is no id."""
-    return {member_id(member.value) for member in resource.members or ()}
+    """Return the ids of the users."""
+    return set(user_ids(member.value for member in resource.members or ()))
 
 
-def member_id(value: object) -> str:
-    """Return the id of a user. Raises InvalidValueException for anything else."""
-    if not isinstance(value, str) or not is_id(USERS, value):
-        raise InvalidValueException(
-            detail=f"members.value: Must be the id of a user, not {value!r}."
-        )
-    return value
+def user_ids(values: Iterable[object]) -> Iterator[str]:
+    """Yield those that can be ids of users."""
+    return (value for value in values if isinstance(value, str) and is_id(USERS, value))
+
+
+def _sorted(members: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(members))
 
 
 def _is_by_member(name: str, operator: CompareOperator) -> bool:

@@ -27,7 +27,7 @@ from chalicelib.domain.resource import ExpectedVersions
 from chalicelib.scim.deviations import regular_bulk, regular_user
 from chalicelib.scim.group_patch import group_change
 from chalicelib.scim.groups import Groups
-from chalicelib.scim.schemas import User
+from chalicelib.scim.schemas import Group, User
 from chalicelib.scim.storage import ServiceStorage
 from chalicelib.telemetry.activity import current
 
@@ -60,10 +60,10 @@ class Service(ScimService):
         resource: Resource[Any],
         response_parameters: ResponseParameters[Any],
     ) -> ScimResponse:
-        """See ScimService. A changed user is shown, as Okta expects, and a group only on demand."""
-        if isinstance(resource, User):
-            return self.replacement_response(base_url, resource, response_parameters)
-        return super().patch_response(base_url, resource, response_parameters)
+        """See ScimService. What was changed is shown, unless it is a group with many members."""
+        if isinstance(resource, Group) and resource.members is None:
+            return super().patch_response(base_url, resource, ResponseParameters())
+        return self.replacement_response(base_url, resource, response_parameters)
 
     def error_of(self, exception: Exception) -> Error:  # type: ignore[override]
         """See ScimService. What nobody expected is logged."""
@@ -89,10 +89,10 @@ class Handler(ScimHandler):
         self,
         resource_type: ResourceType,
         resource_id: str,
-        patch_op: PatchOp[Any],
+        patch_op: "PatchOp[Any]",
         conditions: Conditions,
     ) -> Resource[Any]:
-        """See ScimHandler. A group is changed without reading its members where that is possible."""
+        """See ScimHandler. Where it is possible, a group's members are not read."""
         change = group_change(patch_op) if resource_type.name == "Group" else None
         if change is not None and not self._shows_groups and conditions.if_none_match is None:
             return self._groups.change(resource_id, change, _versions(conditions.if_match))

@@ -22,6 +22,7 @@ from scim2_models import (
     Reference,
     Required,
     Resource,
+    Returned,
     ScimPolicy,
     ScimProvider,
     ServiceProviderConfig,
@@ -37,8 +38,8 @@ MAX_BODY_BYTES = 1024 * 1024
 class Name(ComplexAttribute):
     """The parts of a user's name."""
 
-    formatted: Annotated[str | None, Mutability.read_only] = None
-    """The full name; the same as displayName."""
+    formatted: Annotated[str | None, Mutability.read_only, Returned.request] = None
+    """The full name, which is the same as displayName."""
 
     family_name: str | None = None
     """The family name."""
@@ -55,9 +56,6 @@ class Email(ComplexAttribute):
 
     type: str | None = Field(None, examples=["work"])
     """Always work."""
-
-    primary: bool | None = None
-    """Always true: a user has one address."""
 
 
 class GroupMembership(ComplexAttribute):
@@ -93,8 +91,9 @@ class User(Resource[Any]):
     """The full name. Where it is left out, the server takes name.formatted, or makes it of the
     other names."""
 
-    active: bool | None = None
-    """Whether the user can act; a user that is not active is suspended."""
+    active: Annotated[bool | None, Required.true] = None
+    """Whether the user can act; a user that is not active is suspended. A new user is active where
+    it is left out."""
 
     emails: Annotated[list[Email] | None, Required.true] = None
     """The e-mail address, which is unique. Of several, the primary one is kept. Where it is left

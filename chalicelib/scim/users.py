@@ -142,7 +142,7 @@ def _user(user: domain.User) -> User:
         name=Name(formatted=user.name, given_name=given, family_name=family),
         display_name=user.name,
         active=user.status == "active",
-        emails=[Email(value=user.email, type="work", primary=True)],
+        emails=[Email(value=user.email, type="work")],
         meta=meta("User", user),
     )
 
@@ -152,26 +152,23 @@ def _values(resource: User) -> dict[str, Any]:
     email = _email(resource)
     user_name = (resource.user_name or "").strip()
     name = resource.name or Name()
-    values: dict[str, Any] = {
+    return {
         "name": resource.display_name,
         "email": email,
         "external_id": resource.external_id or None,
         "user_name": None if user_name.casefold() == email.casefold() else user_name,
         "given_name": name.given_name or None,
         "family_name": name.family_name or None,
+        "status": "active" if resource.active else "suspended",
     }
-    if resource.active is not None:
-        values["status"] = "active" if resource.active else "suspended"
-    return values
 
 
 def _email(resource: User) -> str:
-    """Return the address that is kept: the primary one, or else the first."""
-    given = [one for one in resource.emails or () if one.value]
-    primary = [one for one in given if one.primary]
-    if not given:
+    """Return the address that is kept, the first one."""
+    address = next((one.value for one in resource.emails or () if one.value), None)
+    if address is None:
         raise InvalidValueException(detail="emails: Give one address.")
-    return (primary or given)[0].value or ""
+    return address
 
 
 def _or_none(value: Any) -> str | None:  # noqa: ANN401 - a text or UNSET
