@@ -25,6 +25,7 @@ from chalicelib.domain.deliveries import (
 )
 from chalicelib.domain.errors import Forbidden, Unavailable
 from chalicelib.domain.events import Events, event_types
+from chalicelib.domain.external_ids import ExternalIdTaken
 from chalicelib.domain.groups import GroupService
 from chalicelib.domain.history import HistoryEntry
 from chalicelib.domain.idempotency import Created, IdempotencyKey
@@ -50,6 +51,7 @@ from chalicelib.domain.users import (
     UserCreated,
     UserId,
     UserListQuery,
+    UserNameTaken,
     UserPatch,
     UserReplacement,
     UserService,
@@ -85,6 +87,8 @@ if TYPE_CHECKING:
     from chalicelib.events.queue import WebhookQueue
     from chalicelib.events.sender import Sender
     from chalicelib.scim.endpoint import ScimEndpoint
+
+USER_TAKEN = [EmailTaken, UserNameTaken, ExternalIdTaken]
 
 settings = cache(Settings.from_environment)
 
@@ -203,12 +207,12 @@ def tokens(request: AuthRequest) -> AuthResponse:
     return token_authorizer().authorize(request.token)
 
 
-@app.route("/users", methods=["POST"], authorizer=tokens, raises=[EmailTaken])
+@app.route("/users", methods=["POST"], authorizer=tokens, raises=USER_TAKEN)
 def create_user(caller: Caller, body: NewUser, key: IdempotencyKey | None) -> Created[UserCreated]:
     """Create a user.
 
-    E-mail addresses are unique, ignoring case. Send an `Idempotency-Key`, and the
-    request can be repeated without creating a second user.
+    E-mail addresses and user names are unique, ignoring case; external ids are unique as they are.
+    Send an `Idempotency-Key`, and the request can be repeated without creating a second user.
     """
     return users().create(caller, body, key)
 
@@ -234,26 +238,30 @@ def get_user(user_id: UserId) -> User:
     return users().get(user_id)
 
 
-@app.route("/users/{user_id}", methods=["PUT"], authorizer=tokens, raises=[Forbidden, EmailTaken])
+@app.route("/users/{user_id}", methods=["PUT"], authorizer=tokens, raises=[Forbidden, *USER_TAKEN])
 def update_user(
     caller: Caller, user_id: UserId, body: UserReplacement, versions: ExpectedVersions
 ) -> User:
     """Replace a user.
 
-    Metadata that is left out is emptied; a status that is left out is kept, and only
-    administrators may set it. A user that does not exist is not created.
+    Metadata that is left out is emptied; other members that are left out are kept, and null
+    removes those that are optional. Only administrators may set `status`, `user_name` and
+    `external_id`. A user that does not exist is not created.
     """
     return users().replace(caller, user_id, body, versions)
 
 
-@app.route("/users/{user_id}", methods=["PATCH"], authorizer=tokens, raises=[Forbidden, EmailTaken])
+@app.route(
+    "/users/{user_id}", methods=["PATCH"], authorizer=tokens, raises=[Forbidden, *USER_TAKEN]
+)
 def patch_user(
     caller: Caller, user_id: UserId, body: UserPatch, versions: ExpectedVersions
 ) -> User:
     """Change members of a user.
 
-    A merge patch (RFC 7396): only what is named changes, and a pair of metadata that is set to
-    null is removed. Only administrators may set the status.
+    A merge patch (RFC 7396): only what is named changes, and what is set to null is removed, a
+    pair of metadata or an optional member. Only administrators may set `status`, `user_name` and
+    `external_id`.
     """
     return users().patch(caller, user_id, body, versions)
 

@@ -123,19 +123,30 @@ def check_version(entity: Entity, versions: ExpectedVersions) -> None:
 
 
 class Unique(Struct, frozen=True):
-    """A field that no two entities share, ignoring case; `taken` is the problem if they would."""
+    """A field whose value no two entities share; `taken` is the problem if they would.
+
+    Any number of entities may lack the field. `claims` tells the claims of its values apart from
+    those of another resource's field of the same name (see `claim_name`).
+    """
 
     field: str
     taken: type[Conflict]
+    ignores_case: bool = True
+    claims: str = ""
 
-    def key(self, entity: Entity) -> str:
-        """Return the entity's value, in the form in which values are compared."""
-        return self.normalize(getattr(entity, self.field))
+    @property
+    def claim_name(self) -> str:
+        """What claims of the field's values are called."""
+        return self.claims or self.field
 
-    @staticmethod
-    def normalize(value: str) -> str:
+    def key(self, entity: Entity) -> str | None:
+        """Return the entity's value in the form in which values are compared, None without one."""
+        value = getattr(entity, self.field)
+        return None if value is UNSET else self.normalize(value)
+
+    def normalize(self, value: str) -> str:
         """Return the form in which values are compared."""
-        return value.casefold()
+        return value.casefold() if self.ignores_case else value
 
 
 class Counter(Struct, frozen=True, kw_only=True):
@@ -217,7 +228,7 @@ class Resource(Generic[EntityT]):
     - `examples`: inputs for the API's document, where one made of the types would mislead.
     - `events`: what the events are called that tell others of changes; None if nobody else is told.
     - `is_small`: whether there are only few entities, so that DynamoDB can keep them in one
-      partition, where lists are strongly consistent; it has neither a parent nor unique fields.
+      partition, where lists are strongly consistent; it has no parent.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, each explained above
@@ -239,8 +250,8 @@ class Resource(Generic[EntityT]):
         if parent is not None:
             _check_parent(name, parent, counter, unique)
             _check_deletion(name, counter, on_parent_deletion)
-        if is_small and (parent is not None or unique):
-            raise ValueError(f"{name}: a small resource has neither a parent nor unique fields.")
+        if is_small and parent is not None:
+            raise ValueError(f"{name}: a small resource has no parent.")
         self.name = name
         self.entity = entity
         self.description = description
@@ -264,8 +275,6 @@ class Resource(Generic[EntityT]):
         compared = [*filters, *(one.field for one in unique), *(_counted_field(counter))]
         if any(self.fields.get(field) is not Kind.TEXT for field in compared):
             raise TypeError(f"{name}: only texts can be compared, not all of {compared}.")
-        if any(one.field in self.optional for one in unique):
-            raise TypeError(f"{name}: a unique field cannot be optional.")
         self.prefix: str = extra(self.hints[self.id_field], "prefix")
         self.not_found: type[NotFound] = extra(self.hints[self.id_field], "not_found")
 

@@ -21,7 +21,7 @@ class Query(Struct, frozen=True, kw_only=True):
     """Which part of a list to read: at most `limit` entities, after the id `after`.
 
     Ids sort by creation time; `from_id` (inclusive) and `to_id` (exclusive) bound them. `filters`
-    are values by field; those of unique fields are compared without regard to case.
+    are values by field; unique fields say whether theirs are compared without regard to case.
     """
 
     limit: int

@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from chalicelib.domain.caller import Caller
 from chalicelib.domain.errors import Conflict, Forbidden, NotFound
+from chalicelib.domain.external_ids import ExternalId, ExternalIdTaken
 from chalicelib.domain.fields import Line, Metadata, MetadataPatch, id_field, rule
 from chalicelib.domain.history import HistoryEntry
 from chalicelib.domain.idempotency import Created, IdempotencyKey
@@ -23,6 +24,14 @@ _EMAIL = (
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
     r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$(?!\n)"
 )
+
+# As a Line, but without @, so that no user name can be somebody else's e-mail address.
+_USER_NAME = (
+    r"^\s*[^\s@\x00-\x1f\x7f-\x9f]"
+    r"(?:[^@\x00-\x1f\x7f-\x9f]{0,198}[^\s@\x00-\x1f\x7f-\x9f])?\s*$"
+)
+# What only administrators may set or remove.
+_ADMINISTRATED = ("status", "user_name", "external_id")
 
 
 class UserNotFound(NotFound):
@@ -41,6 +50,15 @@ class EmailTaken(Conflict):
     title = "E-mail address taken"
     explanation = "Each e-mail address belongs to one user, whatever its case."
     detail = "Another user has this e-mail address; choose another one."
+
+
+class UserNameTaken(Conflict):
+    """Another user has the user name, in this or another case."""
+
+    name = "user-name-taken"
+    title = "User name taken"
+    explanation = "Each user name belongs to one user, whatever its case."
+    detail = "Another user has this user_name; choose another one."
 
 
 UserId = Annotated[str, id_field("usr_", "user", "019a9d3c5b7e7f3a8c1d2e3f4a5b6c7d", UserNotFound)]
@@ -66,6 +84,25 @@ UserStatus = Annotated[
         extra=rule("'active' or 'suspended'"),
     ),
 ]
+UserName = Annotated[
+    str,
+    Meta(
+        pattern=_USER_NAME,
+        description=(
+            "What an identity provider calls the user where it is not the e-mail address; unique"
+            " without regard to case, kept as given but for surrounding white space."
+        ),
+        examples=["ann.example"],
+        extra={
+            "trim": True,
+            "rule": (
+                "a string of 1 to 200 characters after trimming, without @ and control characters"
+            ),
+        },
+    ),
+]
+GivenName = Annotated[Line, Meta(description="The given name.", examples=["Ann"])]
+FamilyName = Annotated[Line, Meta(description="The family name.", examples=["Example"])]
 
 
 class User(Entity, frozen=True):
@@ -76,6 +113,10 @@ class User(Entity, frozen=True):
     email: Email
     status: UserStatus
     metadata: Metadata
+    user_name: UserName | UnsetType = UNSET
+    external_id: ExternalId | UnsetType = UNSET
+    given_name: GivenName | UnsetType = UNSET
+    family_name: FamilyName | UnsetType = UNSET
 
 
 class UserCreated(User, frozen=True, kw_only=True):
@@ -91,18 +132,27 @@ class NewUser(Input, frozen=True):
     email: Email
     metadata: Metadata = {}
     status: UserStatus = "active"
+    user_name: UserName | UnsetType = UNSET
+    external_id: ExternalId | UnsetType = UNSET
+    given_name: GivenName | UnsetType = UNSET
+    family_name: FamilyName | UnsetType = UNSET
 
 
 class UserReplacement(Input, frozen=True):
     """The body of a request that replaces a user.
 
-    Absent metadata is emptied; an absent status is kept.
+    Absent metadata is emptied. Other members that are absent are kept, so that a client that does
+    not know of them cannot cut a user off from its identity provider; null removes them.
     """
 
     name: Line
     email: Email
     metadata: Metadata = {}
     status: UserStatus | UnsetType = UNSET
+    user_name: UserName | UnsetType | None = UNSET
+    external_id: ExternalId | UnsetType | None = UNSET
+    given_name: GivenName | UnsetType | None = UNSET
+    family_name: FamilyName | UnsetType | None = UNSET
 
 
 class UserPatch(Input, frozen=True):
@@ -112,6 +162,10 @@ class UserPatch(Input, frozen=True):
     email: Email | UnsetType = UNSET
     metadata: MetadataPatch | UnsetType | None = UNSET
     status: UserStatus | UnsetType = UNSET
+    user_name: UserName | UnsetType | None = UNSET
+    external_id: ExternalId | UnsetType | None = UNSET
+    given_name: GivenName | UnsetType | None = UNSET
+    family_name: FamilyName | UnsetType | None = UNSET
 
 
 class UserListQuery(ListQuery, frozen=True, kw_only=True):
@@ -120,6 +174,12 @@ class UserListQuery(ListQuery, frozen=True, kw_only=True):
     email: Annotated[
         Email | None, Meta(description="Only the user with this address, in any case.")
     ] = None
+    user_name: Annotated[
+        UserName | None, Meta(description="Only the user with this user name, in any case.")
+    ] = None
+    external_id: Annotated[
+        ExternalId | None, Meta(description="Only the user with this external id.")
+    ] = None
     status: Annotated[UserStatus | None, Meta(description="Only users with this status.")] = None
 
 
@@ -127,7 +187,11 @@ USERS = Resource(
     "users",
     User,
     description="Create, read, change, list and delete them.",
-    unique=(Unique("email", EmailTaken),),
+    unique=(
+        Unique("email", EmailTaken),
+        Unique("user_name", UserNameTaken),
+        Unique("external_id", ExternalIdTaken, ignores_case=False),
+    ),
     filters=("status",),
 )
 
@@ -140,7 +204,10 @@ class UserService(ResourceService[User]):
     def create(
         self, caller: Caller, new: NewUser, key: IdempotencyKey | None
     ) -> Created[UserCreated]:
-        """Create a user. Raises EmailTaken, CreationUndone, KeyReused."""
+        """Create a user.
+
+        Raises EmailTaken, UserNameTaken, ExternalIdTaken, CreationUndone, KeyReused.
+        """
         created = self._create(caller, new, key)
         user = UserCreated(**msgspec.structs.asdict(created.entity))
         return Created(user, created.replayed)
@@ -154,9 +221,9 @@ class UserService(ResourceService[User]):
     ) -> User:
         """Replace what clients may set of a user.
 
-        Raises Forbidden, UserNotFound, VersionMismatch, EmailTaken.
+        Raises Forbidden, UserNotFound, VersionMismatch, EmailTaken, UserNameTaken, ExternalIdTaken.
         """
-        _check_status(caller, body)
+        _check_permission(caller, body)
         return self._replace(caller, (user_id,), body, versions)
 
     def patch(
@@ -164,9 +231,10 @@ class UserService(ResourceService[User]):
     ) -> User:
         """Change the named members of a user.
 
-        Raises Forbidden, UserNotFound, VersionMismatch, TooManyPairs, EmailTaken.
+        Raises Forbidden, UserNotFound, VersionMismatch, TooManyPairs, EmailTaken, UserNameTaken,
+        ExternalIdTaken.
         """
-        _check_status(caller, body)
+        _check_permission(caller, body)
         return self._patch(caller, (user_id,), body, versions)
 
     def delete(self, caller: Caller, user_id: str, versions: ExpectedVersions) -> None:
@@ -182,6 +250,9 @@ class UserService(ResourceService[User]):
         return self._history((user_id,), query)
 
 
-def _check_status(caller: Caller, body: UserReplacement | UserPatch) -> None:
-    if body.status is not UNSET and not caller.is_admin:
-        raise Forbidden("Only an administrator may set a user's status.")
+def _check_permission(caller: Caller, body: UserReplacement | UserPatch) -> None:
+    if caller.is_admin:
+        return
+    for member in _ADMINISTRATED:
+        if getattr(body, member) is not UNSET:
+            raise Forbidden(f"Only an administrator may set a user's {member}.")

@@ -16,6 +16,7 @@ from chalicelib.domain.resource import (
     Ids,
     Resource,
     Resources,
+    Unique,
     check_version,
     children,
 )
@@ -127,8 +128,10 @@ class MemoryStorage:
         ]
         for field, value in query.filters.items():
             unique = next((one for one in resource.unique if one.field == field), None)
-            form = unique.normalize if unique else str
-            matching = [one for one in matching if form(getattr(one, field)) == form(value)]
+            if unique:
+                matching = [one for one in matching if unique.key(one) == unique.normalize(value)]
+            else:
+                matching = [one for one in matching if getattr(one, field) == value]
         items = matching[: query.limit]
         return Page(items, items[-1].id if len(matching) > query.limit else None)
 
@@ -185,7 +188,7 @@ class MemoryStorage:
     ) -> None:
         """Claim the entity's unique values instead of the `old` ones. Raises their `taken`."""
         own = entity.id
-        claims = {(resource.name, one.field, one.key(entity)): one for one in resource.unique}
+        claims = _claims(resource, entity)
         for claim, unique in claims.items():
             if self._unique.get(claim, own) != own:
                 raise unique.taken
@@ -195,8 +198,8 @@ class MemoryStorage:
             self._unique[claim] = own
 
     def _release_unique(self, resource: Resource[Any], entity: Entity) -> None:
-        for unique in resource.unique:
-            del self._unique[resource.name, unique.field, unique.key(entity)]
+        for claim in _claims(resource, entity):
+            del self._unique[claim]
 
     def _keep(self, resource: Resource[Any], ids: Ids, act: Act | None, version: int) -> None:
         if act is not None:
@@ -226,3 +229,12 @@ class MemoryStorage:
             counter is None or counter.counts(entity)
             for entity in self._entities[resource.name, parent].values()
         )
+
+
+def _claims(resource: Resource[Any], entity: Entity) -> dict[tuple[str, str, str], Unique]:
+    """Return the unique fields of which the entity has a value, by what it claims."""
+    return {
+        (resource.name, unique.field, key): unique
+        for unique in resource.unique
+        if (key := unique.key(entity)) is not None
+    }

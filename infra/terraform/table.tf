@@ -44,7 +44,8 @@ resource "aws_dynamodb_table" "this" {
     range_key       = "GSI1SK"
     projection_type = "INCLUDE"
     non_key_attributes = [
-      "name", "email", "status", "metadata", "created_at", "updated_at", "version",
+      "name", "email", "status", "metadata", "user_name", "external_id", "given_name",
+      "family_name", "created_at", "updated_at", "version",
     ]
   }
 

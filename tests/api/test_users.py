@@ -69,6 +69,76 @@ def test_put_replaces_what_clients_may_set(api: Served) -> None:
     assert (reply.status, [e["pointer"] for e in reply.body["errors"]]) == (422, ["/email"])
 
 
+LINKED = {
+    "user_name": " Ann.Example ",
+    "external_id": "Ann-1@Provider",
+    "given_name": "Ann",
+    "family_name": "Example",
+}
+
+
+def test_what_a_provider_knows_a_user_by_is_optional(api: Served) -> None:
+    """Members that are not set are absent; those that are set are kept, user names trimmed."""
+    assert not set(LINKED) & set(api.as_administrator("POST", "/users", ANN).body)
+    new = {"name": "Ann", "email": "ann@b.example", **LINKED}
+    user = api.as_administrator("POST", "/users", new).body
+    expected = {**LINKED, "user_name": "Ann.Example"}
+    assert {name: user[name] for name in LINKED} == expected
+    del user["message"]
+    assert api.call("GET", f"/users/{user['user_id']}", ADMIN).body == user
+
+
+def test_put_keeps_the_link_to_the_provider(api: Served) -> None:
+    """PUT keeps what it leaves out of them, also that of an owner, and removes what is null."""
+    user = api.as_administrator("POST", "/users", {**ANN, **LINKED}).body
+    path, own = f"/users/{user['user_id']}", bearer(user["user_id"])
+
+    kept = api.call("PUT", path, own, ANN).body
+    assert {name: kept[name] for name in LINKED} == {name: user[name] for name in LINKED}
+    renamed = api.call("PUT", path, own, {**ANN, "given_name": None, "family_name": "B"}).body
+    assert (renamed["family_name"], "given_name" in renamed) == ("B", False)
+    unlinked = api.call("PUT", path, ADMIN, {**ANN, "user_name": None, "external_id": None}).body
+    assert not {"user_name", "external_id"} & set(unlinked)
+    assert unlinked["family_name"] == "B"
+
+
+def test_patch_sets_and_removes_the_link_to_the_provider(api: Served) -> None:
+    """PATCH changes what it names of them; null removes it, and the value is free at once."""
+    user = api.as_administrator("POST", "/users", {**ANN, **LINKED}).body
+    path = f"/users/{user['user_id']}"
+
+    patched = api.as_administrator("PATCH", path, {"user_name": None, "external_id": None}).body
+    assert not {"user_name", "external_id"} & set(patched)
+    assert patched["given_name"] == "Ann"
+    other = api.as_administrator(
+        "POST", "/users", {"name": "B", "email": "b@example.com", **LINKED}
+    ).body
+    for member, kind in (("user_name", "user-name-taken"), ("external_id", "external-id-taken")):
+        reply = api.call("PATCH", path, ADMIN, {member: other[member]})
+        assert (reply.status, reply.body["type"]) == (409, f"/problems/{kind}")
+    upper = {"user_name": "ANN.EXAMPLE", "external_id": "ANN-1@PROVIDER"}
+    assert api.call("PATCH", path, ADMIN, {"user_name": upper["user_name"]}).status == 409
+    assert api.call("PATCH", path, ADMIN, {"external_id": upper["external_id"]}).status == 200
+
+
+def test_users_are_found_by_what_the_provider_knows_them_by(api: Served) -> None:
+    """A user name is found in any case, an external id only in its own."""
+    user_id = api.as_administrator("POST", "/users", {**ANN, **LINKED}).body["user_id"]
+    api.as_administrator("POST", "/users", {"name": "B", "email": "b@example.com"})
+
+    def found(query: str) -> list[str]:
+        page = api.call("GET", f"/users?{query}", ADMIN).body
+        assert page["next_cursor"] is None
+        return [user["user_id"] for user in page["users"]]
+
+    assert found("user_name=aNN.eXAMPLE") == [user_id]
+    assert found("external_id=Ann-1%40Provider") == [user_id]
+    assert found("external_id=Ann-1%40Provider&user_name=ann.example&status=active") == [user_id]
+    assert found("external_id=ann-1%40provider") == []
+    assert found("external_id=Ann-1%40Provider&status=suspended") == []
+    assert api.call("GET", "/users?user_name=ann%40example.com", ADMIN).status == 400
+
+
 def test_put_does_not_create(api: Served) -> None:
     """PUT of a user that does not exist is 404."""
     path = "/users/usr_" + "0" * 32

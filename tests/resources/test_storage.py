@@ -47,6 +47,11 @@ def each(cases: list[StorageCase] | tuple[StorageCase, ...]) -> pytest.MarkDecor
 each_unique = pytest.mark.parametrize(
     ("case", "unique"), UNIQUE, ids=lambda value: getattr(value, "field", str(value))
 )
+each_optional_unique = pytest.mark.parametrize(
+    ("case", "unique"),
+    [(case, unique) for case, unique in UNIQUE if unique.field in case.resource.optional],
+    ids=lambda value: getattr(value, "field", str(value)),
+)
 
 
 @pytest.fixture
@@ -127,12 +132,15 @@ def test_an_entity_is_read_as_created(storage: Storage, case: StorageCase) -> No
 
 @each_unique
 def test_a_unique_value_is_taken_once(storage: Storage, case: StorageCase, unique: Unique) -> None:
-    """A unique value is refused in any case, and free once its entity has another or is gone."""
+    """A unique value is refused, and free once its entity has another, has none, or is gone.
+
+    It is refused in any case where the field ignores case, and only as it is where it does not.
+    """
     resource, field = case.resource, unique.field
     ids = parents(storage, case)
     first, second = created(storage, case, *ids), created(storage, case, *ids)
     value = getattr(first, field)
-    taken = {field: other_case(value)}
+    taken = {field: other_case(value) if unique.ignores_case else value}
     new, same = case.new(*ids), Change(values=taken, updated_at=LATER)
 
     assert refusal(storage.create, resource, replace(new, **taken), None, NOW) == unique.taken
@@ -145,7 +153,75 @@ def test_a_unique_value_is_taken_once(storage: Storage, case: StorageCase, uniqu
     storage.change(resource, (*ids, first.id), freed)
     assert getattr(storage.change(resource, (*ids, second.id), same), field) == taken[field]
     storage.delete(resource, (*ids, second.id), None, NOW)
-    created(storage, case, *ids, **taken)
+    third = created(storage, case, *ids, **taken)
+    if field in resource.optional:
+        without = Change(values={field: UNSET}, updated_at=LATER)
+        assert getattr(storage.change(resource, (*ids, third.id), without), field) is UNSET
+        created(storage, case, *ids, **taken)
+
+
+@each([case for case, unique in UNIQUE if not unique.ignores_case])
+def test_case_may_tell_unique_values_apart(storage: Storage, case: StorageCase) -> None:
+    """Values that differ in case are two, each taken and found by itself."""
+    resource, ids = case.resource, parents(storage, case)
+    for unique in resource.unique:
+        if unique.ignores_case:
+            continue
+        value = getattr(case.new(*ids), unique.field)
+        values = (value, other_case(value))
+        made = [created(storage, case, *ids, **{unique.field: one}).id for one in values]
+        for one, entity_id in zip(values, made, strict=True):
+            query = Query(limit=9, filters={unique.field: one})
+            assert listed(storage, resource, ids, query) == [entity_id]
+
+
+@each_optional_unique
+def test_many_entities_may_lack_a_unique_value(
+    storage: Storage, case: StorageCase, unique: Unique
+) -> None:
+    """Entities without a value do not exclude each other, and are deleted like others."""
+    resource, field, ids = case.resource, unique.field, parents(storage, case)
+    made = [created(storage, case, *ids, **{field: UNSET}) for _ in range(3)]
+    value = getattr(case.new(*ids), field)
+
+    for versions in (None, frozenset({2})):
+        change = Change(values={field: UNSET}, updated_at=LATER, versions=versions)
+        assert getattr(storage.change(resource, (*ids, made[0].id), change), field) is UNSET
+    change = Change(values={field: value}, updated_at=LATER)
+    assert getattr(storage.change(resource, (*ids, made[0].id), change), field) == value
+    assert refusal(storage.change, resource, (*ids, made[1].id), change) is unique.taken
+    query = Query(limit=9, filters={field: value})
+    assert listed(storage, resource, ids, query) == [made[0].id]
+    for one in made:
+        storage.delete(resource, (*ids, one.id), None, NOW)
+    assert listed(storage, resource, ids, query) == []
+    created(storage, case, *ids, **{field: value})
+
+
+@each_unique
+def test_a_value_that_many_claim_is_given_once(
+    storage: Storage, case: StorageCase, unique: Unique
+) -> None:
+    """Of concurrent creations and changes to one value, exactly one succeeds."""
+    resource, field, ids = case.resource, unique.field, parents(storage, case)
+    value = {field: getattr(case.new(*ids), field)}
+    others = [created(storage, case, *ids) for _ in range(3)]
+    made = [case.new(*ids, **value) for _ in range(3)]
+    change = Change(values=value, updated_at=LATER)
+
+    outcomes = concurrently(
+        [
+            *(lambda one=one: storage.create(resource, one, None, NOW) for one in made),
+            *(
+                lambda one=one: storage.change(resource, (*ids, one.id), change) and None
+                for one in others
+            ),
+        ]
+    )
+
+    assert [type(outcome) for outcome in outcomes].count(unique.taken) == 5
+    assert outcomes.count(None) == 1
+    assert len(listed(storage, resource, ids, Query(limit=9, filters=value))) == 1
 
 
 @each(SEVERAL_UNIQUE)
@@ -352,7 +428,10 @@ def test_lists_are_filtered(storage: Storage, case: StorageCase) -> None:
 
 @each_unique
 def test_a_unique_value_is_found(storage: Storage, case: StorageCase, unique: Unique) -> None:
-    """A filter by a unique field finds the one entity, in any case and with other filters."""
+    """A filter by a unique field finds the one entity, alone and with other filters.
+
+    It finds it in any case where the field ignores case.
+    """
     resource, ids = case.resource, parents(storage, case)
     firsts = {field: two_values(resource, field) for field in resource.filters}
     matching = {field: value for field, (value, _) in firsts.items()}
@@ -362,7 +441,9 @@ def test_a_unique_value_is_found(storage: Storage, case: StorageCase, unique: Un
     def found(**filters: str) -> list[str]:
         return listed(storage, resource, ids, Query(limit=9, filters=filters))
 
-    value = other_case(getattr(wanted, unique.field))
+    value = getattr(wanted, unique.field)
+    if unique.ignores_case:
+        value = other_case(value)
     assert found(**{unique.field: value}) == [wanted.id]
     assert found(**{unique.field: value}, **matching) == [wanted.id]
     for field, (_, second) in firsts.items():
@@ -598,10 +679,10 @@ def test_optional_fields_may_be_absent(storage: Storage, case: StorageCase) -> N
     values = {field: getattr(whole, field) for field in resource.optional}
     absent = dict.fromkeys(values, UNSET)
     assert UNSET not in values.values()
-    created(storage, case, *ids, **{resource.id_field: whole.id}, **values)
+    assert storage.create(resource, whole, None, NOW) is None
     bare = created(storage, case, *ids, **absent)
 
-    assert storage.get(resource, (*ids, whole.id)) == replace(whole)
+    assert storage.get(resource, (*ids, whole.id)) == whole
     assert storage.get(resource, (*ids, bare.id)) == bare
     for start, fields in ((whole, absent), (bare, values)):
         for versions in (None, frozenset({2})):

@@ -115,11 +115,20 @@ def test_an_item_has_no_read_only_fields(api: Served, member: str) -> None:
     assert not changed
 
 
-@pytest.mark.parametrize("status", ["active", "suspended"])
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        *(("status", "active"), ("status", "suspended")),
+        *(("user_name", "somebody"), ("user_name", None)),
+        *(("external_id", "somebody"), ("external_id", None)),
+    ],
+)
 @pytest.mark.parametrize("route", ["PUT /users/{user_id}", "PATCH /users/{user_id}"])
-def test_a_user_cannot_set_its_own_status(api: Served, route: str, status: str) -> None:
-    """The field for administrators is refused, and with it the whole change."""
-    body = {**ROUTES[route], "name": "Somebody Else", "status": status}
+def test_a_user_cannot_set_what_administrators_set(
+    api: Served, route: str, member: str, value: str | None
+) -> None:
+    """A member for administrators is refused, and with it the whole change."""
+    body = {**ROUTES[route], "name": "Somebody Else", member: value}
 
     reply, changed = sent(api, route, body, as_owner=True)
 

@@ -9,13 +9,21 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from chalicelib.domain.registry import RESOURCES
+from chalicelib.domain.storage import Query
+from chalicelib.domain.users import USERS
 from chalicelib.storage.__main__ import main
+from chalicelib.storage.dynamodb.engine import DynamoDBStorage
 from localdev.emulators import Emulators, environment
 from tests.conftest import url_of
+from tests.support.factories import NOW, a_user
 from tests.support.served import ROOT
 
 NAME = "made-by-command"
-PROJECTED = {"name", "email", "status", "metadata", "created_at", "updated_at", "version"}
+PROJECTED = {
+    *("name", "email", "status", "metadata", "user_name", "external_id", "given_name"),
+    *("family_name", "created_at", "updated_at", "version"),
+}
 
 
 @pytest.fixture
@@ -48,6 +56,38 @@ def test_the_command_creates_the_table(
     assert (expiry["TimeToLiveStatus"], expiry["AttributeName"]) == ("ENABLED", "expires_at")
     assert recovery(client) == "DISABLED"
     assert NAME in capsys.readouterr().out
+
+
+def test_lists_of_an_older_index_lack_its_new_fields(client: Any) -> None:
+    """Until the index is created again, lists show users without what it does not hold."""
+    key = {"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}
+    index_key = [{**part, "AttributeName": f"GSI1{part['AttributeName']}"} for part in key]
+    older = PROJECTED - {"user_name", "external_id", "given_name", "family_name"}
+    client.create_table(
+        TableName=NAME,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=key,
+        AttributeDefinitions=[
+            {"AttributeName": part["AttributeName"], "AttributeType": "S"}
+            for part in (*key, *index_key)
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "GSI1",
+                "KeySchema": index_key,
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": sorted(older)},
+            }
+        ],
+    )
+    storage = DynamoDBStorage(NAME, RESOURCES)
+    user = a_user(user_name="ann", external_id="a", given_name="Ann", family_name="Example")
+    storage.create(USERS, user, None, NOW)
+
+    bare = a_user(user_id=user.user_id, email=user.email)
+    assert storage.list(USERS, (), Query(limit=1)).items == [bare]
+    assert storage.list(USERS, (), Query(limit=1, filters={"user_name": "ANN"})).items == [user]
+    assert storage.get(USERS, (user.user_id,)) == user
+    storage.close()
 
 
 def test_options_are_added_and_never_removed(client: Any) -> None:

@@ -54,8 +54,9 @@ class Creation:
             item[TRACE] = trace_attribute(entity.updated_at, traceparent)
         writes.append(put_new(self._table, item))
         writes += [
-            put_new(self._table, items.claim(unique, unique.key(entity), entity.id))
+            put_new(self._table, items.claim(unique, key, entity.id))
             for unique in resource.unique
+            if (key := unique.key(entity)) is not None
         ]
         return writes
 
@@ -126,5 +127,5 @@ def put_new(table: str, item: Item) -> Write:
 
 def taken(resource: Resource[Any], claims: list[Write]) -> Problem:
     """Return the problem of the first of the claims that failed."""
-    problems = {unique.field.upper(): unique.taken for unique in resource.unique}
+    problems = {unique.claim_name.upper(): unique.taken for unique in resource.unique}
     return problems[claims[0]["Put"]["Item"]["SK"]["S"]]()

@@ -56,6 +56,7 @@ class Deletion:
         writes += [
             self._delete(claim_key(unique, item[key_attribute(unique)]["S"]))
             for unique in resource.unique
+            if key_attribute(unique) in item
         ]
         writes += self._tombstone(item, self._items.id(item))
         writes += self._chunk(item)

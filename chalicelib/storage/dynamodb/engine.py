@@ -190,14 +190,14 @@ class DynamoDBStorage:
         items, operation = self._layout.of(resource), self._operation()
         if parent:
             return self._lists.children(operation, items, parent, query)
-        if resource.is_small:
-            return self._lists.small(operation, items, query)
         for unique in resource.unique:
             if unique.field in query.filters:
                 value = unique.normalize(query.filters[unique.field])
                 found = self._find(operation, items, claim_key(unique, value))
                 # Between the two reads the entity may have taken another value.
                 return Page([found] if found and matches(query, resource, found) else [], None)
+        if resource.is_small:
+            return self._lists.small(operation, items, query)
         return self._lists.all(operation, items, query)
 
     def history(self, resource: Resource[EntityT], ids: Ids, query: Query) -> Page[HistoryEntry]:
@@ -263,9 +263,12 @@ class DynamoDBStorage:
         resource, writes = items.resource, []
         for unique in resource.unique:
             before, after = unique.key(old), unique.key(new)
-            if before != after:
-                claim = {"TableName": self._table, "Key": claim_key(unique, before)}
+            if before == after:
+                continue
+            if after is not None:
                 writes.append(put_new(self._table, items.claim(unique, after, new.id)))
+            if before is not None:
+                claim = {"TableName": self._table, "Key": claim_key(unique, before)}
                 writes.append({"Delete": claim})
         counter = resource.counter
         difference = counter.counts(new) - counter.counts(old) if counter else 0

@@ -120,7 +120,8 @@ class ResourceItems(Generic[EntityT]):
             if (value := getattr(entity, field)) is not UNSET
         }
         for unique in self.resource.unique:
-            attributes[key_attribute(unique)] = {"S": unique.key(entity)}
+            if (key := unique.key(entity)) is not None:
+                attributes[key_attribute(unique)] = {"S": key}
         return attributes
 
     def attribute(self, field: str, value: Any) -> Attribute:  # noqa: ANN401 - any field's
@@ -193,7 +194,7 @@ class Layout:
 
 def _check(resources: Resources) -> None:
     names = [_type(resource) for resource in resources]
-    claims = [unique.field.upper() for resource in resources for unique in resource.unique]
+    claims = [unique.claim_name.upper() for resource in resources for unique in resource.unique]
     small = [resource.name.upper() for resource in resources if resource.is_small]
     taken = [*names, *claims, *small, "IDEMPOTENCY", "HISTORY", "DELIVERIES"]
     if len(set(taken)) < len(taken):
@@ -245,7 +246,7 @@ def latest_child_attribute(child: Resource[Any]) -> str:
 
 def claim_key(unique: Unique, key: str) -> Key:
     """Return the key of the claim of a unique field's value."""
-    name = unique.field.upper()
+    name = unique.claim_name.upper()
     return {"PK": {"S": f"{name}#{key}"}, "SK": {"S": name}}
 
 

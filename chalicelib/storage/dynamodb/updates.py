@@ -163,12 +163,7 @@ def blind_update(
             update.set(field, items.attribute(field, value))
         elif not _set_metadata(update, field, value):
             return None
-    for unique in items.resource.unique:
-        if unique.field in change.values:
-            # Another value needs a transaction: the claims change with it.
-            attribute = key_attribute(unique)
-            same = {"S": unique.normalize(change.values[unique.field])}
-            update.where(f"{attribute} = :{attribute}", **{attribute: same})
+    _keep_claims(update, items.resource, change)
     if not (_guard(update, change.guard) and _expect(update, change.versions)):
         return None
     update.set("updated_at", {"S": change.updated_at})
@@ -216,6 +211,18 @@ def _keeps_count(resource: Resource[Any], change: Change) -> bool:
         return False
     states = {*guard.allowed, change.values[counter.field]}
     return states <= counter.values or not states & counter.values
+
+
+def _keep_claims(update: Update, resource: Resource[Any], change: Change) -> None:
+    """Add the condition that unique values stay: others need a transaction, for their claims."""
+    for unique in resource.unique:
+        if unique.field in change.values:
+            attribute, value = key_attribute(unique), change.values[unique.field]
+            if value is UNSET:
+                update.where(f"attribute_not_exists({attribute})")
+            else:
+                same = {"S": unique.normalize(value)}
+                update.where(f"{attribute} = :{attribute}", **{attribute: same})
 
 
 def _guard(update: Update, guard: Guard | None) -> bool:

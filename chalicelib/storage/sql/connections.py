@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, inspect, make_url
 
 _BUSY_SECONDS = 10
 _STATEMENT_MILLISECONDS = 5000
@@ -14,7 +14,7 @@ _WAL_ATTEMPTS = 100
 
 
 def open_engine(url: str, metadata: MetaData, password: Callable[[], str | None]) -> Engine:
-    """Return an engine for `url`; an SQLite file gets the tables of `metadata` that it lacks."""
+    """Return an engine for `url`; an SQLite file gets what it lacks of `metadata`."""
     if make_url(url).get_backend_name() == "sqlite":
         return _open_sqlite(url, metadata)
     return _open_postgresql(url, password)
@@ -36,7 +36,28 @@ def _open_sqlite(url: str, metadata: MetaData) -> Engine:
     event.listen(engine, "begin", _begin_sqlite)
     with engine.execution_options(writes=True).begin() as connection:
         metadata.create_all(connection)
+        _add_columns(connection, metadata)
     return engine
+
+
+def _add_columns(connection: Connection, metadata: MetaData) -> None:
+    """Add the optional columns that the tables of an older version lack.
+
+    SQLite cannot add a column that is unique, but an index that makes it so.
+    """
+    inspector = inspect(connection)
+    preparer = connection.dialect.identifier_preparer
+    for table in metadata.sorted_tables:
+        present = {column["name"] for column in inspector.get_columns(table.name)}
+        name = preparer.format_table(table)
+        for column in table.columns:
+            if column.name in present or not column.nullable:
+                continue
+            own, kind = preparer.format_column(column), column.type.compile(connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {name} ADD COLUMN {own} {kind}")
+            if column.unique:
+                index = preparer.quote(f"{table.name}_{column.name}")
+                connection.exec_driver_sql(f"CREATE UNIQUE INDEX {index} ON {name} ({own})")
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -62,7 +62,8 @@ class ResourceTable(Generic[EntityT]):
                 if field not in path
             ),
             *(
-                Column(_key_column(field), Text, nullable=False, unique=True)
+                # Both databases take any number of NULL.
+                Column(_key_column(field), Text, nullable=field in optional, unique=True)
                 for field in self._unique
             ),
             *(
@@ -83,7 +84,7 @@ class ResourceTable(Generic[EntityT]):
         return condition
 
     def filter(self, field: str, value: str) -> ColumnElement[bool]:
-        """Return the condition that a field has a value, ignoring case if it is unique."""
+        """Return the condition that a field has a value, as the unique field compares them."""
         if field in self._unique:
             return self.table.c[_key_column(field)] == self._unique[field].normalize(value)
         return self.table.c[field] == value

@@ -26,8 +26,8 @@ _ATTEMPTS = 8
 class Database:
     """Runs operations in the database at `url`; nothing is opened before the first one.
 
-    An SQLite file gets the tables of `metadata` that it lacks. `password` is called for the
-    password of each connection; None leaves it to the URL.
+    An SQLite file gets the tables and optional columns of `metadata` that it lacks. `password` is
+    called for the password of each connection; None leaves it to the URL.
     """
 
     def __init__(self, url: str, metadata: MetaData, password: Callable[[], str | None]) -> None:
