@@ -8,6 +8,7 @@ from chalice.app import (
     AuthResponse,
     CloudWatchEvent,
     DynamoDBEvent,
+    Request,
     Response,
     SQSEvent,
 )
@@ -467,9 +468,9 @@ def send_delivery_again(webhook_id: WebhookId, delivery_id: DeliveryId) -> Deliv
     authorizer=tokens,
     error_type=SCIM_JSON,
 )
-def scim(caller: Caller) -> Response:
+def scim(caller: Caller, request: Request) -> Response:
     """Let an identity provider manage users and groups (SCIM 2.0, RFC 7643 and 7644)."""
-    return scim_endpoint().respond(app.current_request, caller)
+    return scim_endpoint().respond(request, caller)
 
 
 @app.route("/")

@@ -25,11 +25,6 @@ _EMAIL = (
     r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$(?!\n)"
 )
 
-# As a Line, but without @, so that no user name can be somebody else's e-mail address.
-_USER_NAME = (
-    r"^\s*[^\s@\x00-\x1f\x7f-\x9f]"
-    r"(?:[^@\x00-\x1f\x7f-\x9f]{0,198}[^\s@\x00-\x1f\x7f-\x9f])?\s*$"
-)
 # What only administrators may set or remove.
 _ADMINISTRATED = ("status", "user_name", "external_id")
 
@@ -85,20 +80,13 @@ UserStatus = Annotated[
     ),
 ]
 UserName = Annotated[
-    str,
+    Line,
     Meta(
-        pattern=_USER_NAME,
         description=(
             "What an identity provider calls the user where it is not the e-mail address; unique"
-            " without regard to case, kept as given but for surrounding white space."
+            " without regard to case."
         ),
         examples=["ann.example"],
-        extra={
-            "trim": True,
-            "rule": (
-                "a string of 1 to 200 characters after trimming, without @ and control characters"
-            ),
-        },
     ),
 ]
 GivenName = Annotated[Line, Meta(description="The given name.", examples=["Ann"])]

@@ -1,5 +1,6 @@
 """SCIM 2.0 (RFC 7643, RFC 7644) over the users and groups of the API."""
 
+from typing import cast
 from urllib.parse import unquote
 
 import msgspec
@@ -56,7 +57,8 @@ class ScimEndpoint:
 
     def _handler(self, request: ScimRequest, caller: Caller) -> Handler:
         groups = Groups(self._groups, self._users, caller)
-        storage = ServiceStorage(Users(self._users, self._groups, caller), groups)
+        users = Users(self._users, self._groups, caller)
+        storage = ServiceStorage({"User": users, "Group": groups})
         asks = {"attributes", "excludedAttributes"} & request.query.keys()
         return Handler(self._service, storage, groups, shows_groups=bool(asks))
 
@@ -82,7 +84,7 @@ def _check_size(body: str) -> None:
 def _scim_request(request: Request) -> ScimRequest:
     """Return the request as the library reads it. Raises SCIMException for its body."""
     try:
-        body: bytes = request.raw_body
+        body = cast("bytes", request.raw_body)
     except ValueError:
         raise InvalidSyntaxException(detail="The body is not in Base64.") from None
     if len(body) > MAX_BODY_BYTES:
@@ -90,7 +92,7 @@ def _scim_request(request: Request) -> ScimRequest:
     return ScimRequest(
         method="GET" if request.method == "HEAD" else request.method,
         base_url=_base_url(request),
-        path="/" + unquote(request.uri_params["proxy"]),
+        path="/" + unquote((request.uri_params or {})["proxy"]),
         query=dict(request.query_params or {}),
         headers=request.headers,
         body=body,

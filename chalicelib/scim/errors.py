@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from scim2_models import SCIMException
 
 from chalicelib.domain.errors import Invalid, Problem
+from chalicelib.domain.external_ids import ExternalIdTaken
 from chalicelib.domain.groups import GroupNameTaken
-from chalicelib.domain.users import EmailTaken, ExternalIdTaken, UserNameTaken
+from chalicelib.domain.users import EmailTaken, UserNameTaken
 
 _UNIQUENESS = (EmailTaken, ExternalIdTaken, GroupNameTaken, UserNameTaken)
 # Members of the API's resources that SCIM calls otherwise.

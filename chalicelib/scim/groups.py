@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from msgspec import UNSET, Struct
-from scim2_models import ResponseParameters, ScimFilter
+from scim2_models import Reference, ResponseParameters, ScimFilter
 from scim2_models.path import CompareOperator
 
 from chalicelib.domain import groups as domain
@@ -24,7 +24,7 @@ from chalicelib.scim.metadata import (
     validated,
     versions,
 )
-from chalicelib.scim.schemas import Group, GroupMember
+from chalicelib.scim.schemas import Group, GroupMember, User
 
 FEW_MEMBERS = 100
 """How many members are shown in the response to a PATCH."""
@@ -151,9 +151,11 @@ class Groups:
                 yield from self._by_id(value)
                 return
             if operator == CompareOperator.eq and name in {"displayname", "externalid"}:
-                member = "display_name" if name == "displayname" else "external_id"
                 if is_storable(value):
-                    yield from self._groups.list(domain.GroupListQuery(**{member: value})).items
+                    is_name = name == "displayname"
+                    by_name = domain.GroupListQuery(display_name=value)
+                    by_id = domain.GroupListQuery(external_id=value)
+                    yield from self._groups.list(by_name if is_name else by_id).items
                 return
             if _is_by_member(name, operator):
                 if is_id(USERS, str(value)):
@@ -171,7 +173,7 @@ class Groups:
 def _group(group: domain.Group, members: Iterable[str] | None) -> Group:
     """Return SCIM's representation of a group, with these members."""
     shown = [
-        GroupMember(value=user_id, ref=f"Users/{user_id}", type="User") for user_id in members or ()
+        GroupMember(value=user_id, ref=Reference[User](f"Users/{user_id}"), type="User") for user_id in members or ()
     ]
     return Group(
         id=group.group_id,

@@ -3,31 +3,53 @@
 https://scim2-server.readthedocs.io/
 """
 
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Protocol
 
 from scim2_models import (
     Resource,
     ResourceType,
     ResponseParameters,
+    ScimFilter,
     SearchRequest,
     TooManyException,
 )
 from scim2_server.storage import ScimStorage, SearchPage
 
 from chalicelib.scim.errors import scim_problems
-from chalicelib.scim.groups import Groups
-from chalicelib.scim.users import Users
 
 MAX_READ = 20_000
 """How many resources a search reads at most, to count and to compare them."""
 
 
-class ServiceStorage(ScimStorage):
-    """The storage behind one request."""
+class Kind(Protocol):
+    """The resources of one type. Versions are entity tags; None stands for any."""
 
-    def __init__(self, users: Users, groups: Groups) -> None:
-        self._kinds: dict[str | None, Users | Groups] = {"User": users, "Group": groups}
+    def get(self, resource_id: str, parameters: ResponseParameters[Any] | None) -> Resource[Any]:
+        """Return a resource."""
+
+    def create(self, resource: Any) -> Resource[Any]:  # noqa: ANN401 - one of this type
+        """Create a resource."""
+
+    def update(self, resource: Any, version: str | None) -> Resource[Any]:  # noqa: ANN401
+        """Give a resource the state of this one."""
+
+    def delete(self, resource_id: str, version: str | None) -> None:
+        """Delete a resource."""
+
+    def search(self, scim_filter: ScimFilter[Any] | None) -> Iterator[tuple[Any, bool]]:
+        """Yield the entities that a filter may match, and whether it does."""
+
+    def show(self, entity: Any, parameters: ResponseParameters[Any] | None) -> Resource[Any]:  # noqa: ANN401
+        """Return the resource of an entity, with what the parameters ask for."""
+
+
+class ServiceStorage(ScimStorage):
+    """The storage behind one request; `kinds` are by the name of the resource type."""
+
+    def __init__(self, kinds: Mapping[str | None, Kind]) -> None:
+        self._kinds = kinds
 
     def operation(self) -> AbstractContextManager[None]:
         """See ScimStorage. Problems of the services become SCIM errors."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import UNSET
-from scim2_models import InvalidValueException, ResponseParameters, ScimFilter
+from scim2_models import InvalidValueException, Reference, ResponseParameters, ScimFilter
 from scim2_models.path import CompareOperator
 
 from chalicelib.domain import users as domain
@@ -13,7 +13,7 @@ from chalicelib.domain.caller import Caller
 from chalicelib.domain.groups import GroupService
 from chalicelib.scim.filters import Required, refuse, required
 from chalicelib.scim.metadata import asks_for, every, is_id, is_storable, meta, validated, versions
-from chalicelib.scim.schemas import Email, GroupMembership, Name, User
+from chalicelib.scim.schemas import Email, Group, GroupMembership, Name, User
 
 _LATER = {CompareOperator.gt, CompareOperator.ge}
 _EARLIER = {CompareOperator.lt, CompareOperator.le}
@@ -72,7 +72,7 @@ class Users:
             shown.groups = [
                 GroupMembership(
                     value=group.group_id,
-                    ref=f"Groups/{group.group_id}",
+                    ref=Reference[Group](f"Groups/{group.group_id}"),
                     display=group.display_name,
                     type="direct",
                 )
@@ -96,9 +96,11 @@ class Users:
                 if name == "username":
                     yield from self._by_user_name(value)
                     return
-                if name in {"externalid", "emails.value", "emails"}:
-                    member = "external_id" if name == "externalid" else "email"
-                    yield from self._by_unique(member, value)
+                if name == "externalid":
+                    yield from self._by(domain.UserListQuery(external_id=value), value)
+                    return
+                if name in {"emails", "emails.value"}:
+                    yield from self._by(domain.UserListQuery(email=value), value)
                     return
                 if name == "active" and isinstance(value, bool):
                     limits["status"] = "active" if value else "suspended"
@@ -115,20 +117,22 @@ class Users:
         except domain.UserNotFound:
             return
 
-    def _by_unique(self, member: str, value: object) -> Iterator[domain.User]:
+    def _by(self, query: domain.UserListQuery, value: object) -> Iterator[domain.User]:
         if is_storable(value):
-            yield from self._users.list(domain.UserListQuery(**{member: value})).items
+            yield from self._users.list(query).items
 
-    def _by_user_name(self, value: object) -> Iterator[domain.User]:
+    def _by_user_name(self, value: Any) -> Iterator[domain.User]:  # noqa: ANN401 - of a filter
         """Yield who has this name, or this e-mail address and no name."""
-        yield from self._by_unique("user_name", value)
-        yield from (user for user in self._by_unique("email", value) if user.user_name is UNSET)
+        yield from self._by(domain.UserListQuery(user_name=value), value)
+        for user in self._by(domain.UserListQuery(email=value), value):
+            if user.user_name is UNSET:
+                yield user
 
     def _check_user_name(self, user_name: str | None, user_id: str = "") -> None:
-        """Raise UserNameTaken if another user without such a name has it for an address."""
+        """Raise UserNameTaken if a user name is another user's address, which nothing else does."""
         if user_name is not None and "@" in user_name:
-            for user in self._by_unique("email", user_name):
-                if user.user_name is UNSET and user.user_id != user_id:
+            for user in self._by_user_name(user_name):
+                if user.user_id != user_id:
                     raise domain.UserNameTaken
 
 

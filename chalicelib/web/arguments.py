@@ -42,6 +42,7 @@ def _reader(source: Source, hint: Any, operation: Operation, pagination: Paginat
         Source.KEY: _read_key,
         Source.ROUTE_PATH: lambda request, _: request.path,
         Source.BASE_PATH: lambda request, _: base_path(request),
+        Source.REQUEST: lambda request, _: request,
     }
     return by_source[source]
 

@@ -9,7 +9,8 @@ A handler is given its arguments by their annotations:
 - `Caller`: who sent the request,
 - `ExpectedVersions`: the versions that If-Match names,
 - `IdempotencyKey | None`: the Idempotency-Key,
-- `RoutePath`, `BasePath`: the route's path, and what stands before the API's paths.
+- `RoutePath`, `BasePath`: the route's path, and what stands before the API's paths,
+- `Request`: Chalice's own, for what is not described here.
 
 What it may return is described in `responses`.
 """
@@ -19,6 +20,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Any, NewType, get_args, get_origin
 
+from chalice.app import Request
 from msgspec import Struct
 
 from chalicelib.domain.annotations import extra, metas
@@ -52,6 +54,7 @@ class Source(Enum):
     KEY = auto()
     ROUTE_PATH = auto()
     BASE_PATH = auto()
+    REQUEST = auto()
 
 
 # Pairs, since not every annotation can be hashed.
@@ -61,6 +64,7 @@ _SOURCES: tuple[tuple[Any, Source], ...] = (
     (IdempotencyKey | None, Source.KEY),
     (RoutePath, Source.ROUTE_PATH),
     (BasePath, Source.BASE_PATH),
+    (Request, Source.REQUEST),
 )
 _BASE_CLASSES: Mapping[type[Struct], Source] = {Input: Source.BODY, PageQuery: Source.QUERY}
 
