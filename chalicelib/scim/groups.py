@@ -173,7 +173,8 @@ class Groups:
 def _group(group: domain.Group, members: Iterable[str] | None) -> Group:
     """Return SCIM's representation of a group, with these members."""
     shown = [
-        GroupMember(value=user_id, ref=Reference[User](f"Users/{user_id}"), type="User") for user_id in members or ()
+        GroupMember(value=user_id, ref=Reference[User](f"Users/{user_id}"), type="User")
+        for user_id in members or ()
     ]
     return Group(
         id=group.group_id,

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import UNSET
+from msgspec.structs import replace
 from scim2_models import InvalidValueException, Reference, ResponseParameters, ScimFilter
 from scim2_models.path import CompareOperator
 
@@ -15,6 +16,7 @@ from chalicelib.scim.filters import Required, refuse, required
 from chalicelib.scim.metadata import asks_for, every, is_id, is_storable, meta, validated, versions
 from chalicelib.scim.schemas import Email, Group, GroupMembership, Name, User
 
+_EQUAL = CompareOperator.eq
 _LATER = {CompareOperator.gt, CompareOperator.ge}
 _EARLIER = {CompareOperator.lt, CompareOperator.le}
 # Ids, which bound the reads, have times in milliseconds; the filter itself compares exactly.
@@ -87,29 +89,19 @@ class Users:
 
     def _candidates(self, comparisons: Required) -> Iterator[domain.User]:
         """Yield the users that an index finds, all if none serves."""
-        limits: dict[str, Any] = {}
-        for name, operator, value in comparisons:
-            if operator == CompareOperator.eq:
-                if name == "id":
-                    yield from self._by_id(value)
-                    return
-                if name == "username":
-                    yield from self._by_user_name(value)
-                    return
-                if name == "externalid":
-                    yield from self._by(domain.UserListQuery(external_id=value), value)
-                    return
-                if name in {"emails", "emails.value"}:
-                    yield from self._by(domain.UserListQuery(email=value), value)
-                    return
-                if name == "active" and isinstance(value, bool):
-                    limits["status"] = "active" if value else "suspended"
-            elif name == "meta.created" and (time := _time(value)) is not None:
-                if operator in _LATER:
-                    limits["created_after"] = time - _MARGIN
-                elif operator in _EARLIER:
-                    limits["created_before"] = time + _MARGIN
-        yield from every(self._users.list, domain.UserListQuery(**limits))
+        equal = {name: value for name, operator, value in comparisons if operator == _EQUAL}
+        if "id" in equal:
+            yield from self._by_id(equal["id"])
+        elif "username" in equal:
+            yield from self._by_user_name(equal["username"])
+        elif "externalid" in equal:
+            external_id = equal["externalid"]
+            yield from self._by(domain.UserListQuery(external_id=external_id), external_id)
+        elif "emails.value" in equal or "emails" in equal:
+            email = equal.get("emails.value", equal.get("emails"))
+            yield from self._by(domain.UserListQuery(email=email), email)
+        else:
+            yield from every(self._users.list, _range(comparisons, equal.get("active")))
 
     def _by_id(self, value: object) -> Iterator[domain.User]:
         try:
@@ -177,6 +169,20 @@ def _email(resource: User) -> str:
 
 def _or_none(value: Any) -> str | None:  # noqa: ANN401 - a text or UNSET
     return None if value is UNSET else value
+
+
+def _range(comparisons: Required, active: object) -> domain.UserListQuery:
+    """Return what selects the users that can match, by their status and their time of creation."""
+    query = domain.UserListQuery()
+    if isinstance(active, bool):
+        query = replace(query, status="active" if active else "suspended")
+    for name, operator, value in comparisons:
+        time = _time(value) if name == "meta.created" else None
+        if time is not None and operator in _LATER:
+            query = replace(query, created_after=time - _MARGIN)
+        elif time is not None and operator in _EARLIER:
+            query = replace(query, created_before=time + _MARGIN)
+    return query
 
 
 def _time(value: object) -> datetime | None:
