@@ -36,6 +36,7 @@ GENERAL = {
     "caller",
     "errors",
     "events",
+    "external_ids",
     "fields",
     "history",
     "idempotency",
