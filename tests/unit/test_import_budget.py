@@ -9,8 +9,8 @@ ROOT = Path(__file__).parents[2]
 BUDGET = {"app", "chalice", "chalicelib", "msgspec"}
 # Parts of the standard library that take longer to import than what they would be used for.
 HEAVY = {"asyncio", "email", "http.client", "multiprocessing", "urllib.request", "xml"}
-# Loaded if something else has installed them; not in the package.
-OPTIONAL = {"certifi", "typing_extensions"}
+# Loaded if something else has installed it; not in the package.
+OPTIONAL = {"certifi"}
 CODE = """
 import sys
 import app
