@@ -6,13 +6,14 @@ typing_extensions, so a package has it, and importing it would make every cold s
 """
 
 import sys
+from types import ModuleType
 from typing import cast
 
 NAME = "typing_extensions"
 
 if NAME not in sys.modules and "msgspec" not in sys.modules:
     # None makes an import fail (https://docs.python.org/3/reference/import.html#the-module-cache).
-    sys.modules[NAME] = cast("type[sys]", None)
+    sys.modules[NAME] = cast("ModuleType", None)
     try:
         import msgspec  # noqa: F401 - for those that import it afterwards
     finally:
