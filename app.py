@@ -1,5 +1,10 @@
 """The application: every route and Lambda function, and what they are made of."""
 
+# First, because it says how the others import msgspec.
+import chalicelib.lean_msgspec  # noqa: F401
+
+# isort: split
+
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 

@@ -1,4 +1,4 @@
-"""The folder `vendor/`, with the bytecode of everything that a cold start imports.
+"""The folder `vendor/`, with the bytecode of everything that functions import.
 
 Chalice copies the folder to the top of the zip file. Lambda cannot write bytecode, so without it
 every cold start would compile all sources; docs/performance.md has what that costs. It is validated
@@ -14,8 +14,21 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# What Chalice adds to the package, itself and from requirements.txt.
+# What functions import of what Chalice adds to the package, itself and from requirements.txt.
 _COMPILED = ("chalice", "cryptography", "jwt", "msgspec")
+# What only SCIM requests import.
+_COMPILED_FOR_SCIM = (
+    "annotated_types",
+    "email_validator",
+    "idna",
+    "lark",
+    "pydantic",
+    "pydantic_core",
+    "scim2_models",
+    "scim2_server",
+    "typing_extensions",
+    "typing_inspection",
+)
 _CHALICE_PARTS = frozenset({"chalice/__init__.py", "chalice/app.py"})
 # Bytecode can depend on what its process did before, so a new process compiles.
 _COMPILE = """
@@ -43,9 +56,13 @@ def fill(root: Path) -> None:
 
 def _installed() -> Iterator[tuple[Path, Path]]:
     """Yield the installed sources that Chalice packages, as pairs of base folder and file."""
-    for module in _COMPILED:
+    for module in (*_COMPILED, *_COMPILED_FOR_SCIM):
         spec = importlib.util.find_spec(module)
-        packages = Path(str(spec and spec.origin)).parent.parent
+        origin = Path(str(spec and spec.origin))
+        if origin.name != "__init__.py":
+            yield origin.parent, origin
+            continue
+        packages = origin.parent.parent
         for source in sorted((packages / module).rglob("*.py")):
             if module != "chalice" or str(source.relative_to(packages)) in _CHALICE_PARTS:
                 yield packages, source

@@ -1,6 +1,7 @@
 """The content of the deployment package."""
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -19,8 +20,52 @@ pytestmark = pytest.mark.slow
 ZIP = "build/prod/cloudformation/deployment.zip"
 # The requirements and their dependencies, except Chalice's runtime.
 LIBRARIES = {"msgspec", "jwt", "cryptography", "cffi", "pycparser"}
+# What SCIM requests need beside.
+SCIM_LIBRARIES = {
+    "annotated_types",
+    "dns",
+    "email_validator",
+    "idna",
+    "lark",
+    "pydantic",
+    "pydantic_core",
+    "scim2_models",
+    "scim2_server",
+    "typing_extensions.py",
+    "typing_inspection",
+}
+# Required by other libraries, and imported by no function.
+NEVER_IMPORTED = {"cffi", "pycparser", "dns"}
 # What the build adds to shorten cold starts.
 VENDORED = {"__pycache__"}
+# Prints which modules of a folder are loaded then, and those that have no bytecode there.
+SCIM_REQUEST = """
+import json, os, sys
+import app
+
+response = app.app({
+    "headers": {},
+    "multiValueQueryStringParameters": None,
+    "pathParameters": {"proxy": "ResourceTypes"},
+    "stageVariables": None,
+    "body": None,
+    "requestContext": {
+        "httpMethod": "GET",
+        "resourcePath": "/scim/v2/{proxy+}",
+        "requestId": "1",
+        "authorizer": {"principalId": "boss", "admin": "true", "expires_at": "9999999999"},
+    },
+}, None)
+assert response["statusCode"] == 200, response
+specs = {name: module.__spec__ for name, module in sys.modules.items() if module.__spec__}
+loaded = {
+    name: spec.cached
+    for name, spec in specs.items()
+    if (spec.origin or "").startswith(sys.argv[1]) and spec.origin.endswith(".py")
+}
+compiled = [name for name, cached in loaded.items() if not os.path.exists(cached)]
+print(json.dumps([sorted(loaded), compiled]))
+"""
 _METADATA = re.compile(r"[A-Za-z0-9_]+-[0-9.]+(post[0-9]+)?\.dist-info")
 
 
@@ -53,7 +98,8 @@ def test_the_package_holds_what_runs(bundle: Path) -> None:
     tops = {name.partition("/")[0] for name in names(bundle)}
     metadata = {top for top in tops if _METADATA.fullmatch(top)}
     compiled = {top for top in tops if top.startswith("_cffi_backend.")}
-    assert tops - metadata - compiled == {"app.py", "chalicelib", "chalice", *LIBRARIES, *VENDORED}
+    own = {"app.py", "chalicelib", "chalice"}
+    assert tops - metadata - compiled == own | LIBRARIES | SCIM_LIBRARIES | VENDORED
     assert len(compiled) == 1
 
 
@@ -72,12 +118,29 @@ def test_everything_imported_has_bytecode(bundle: Path) -> None:
     with zipfile.ZipFile(bundle) as opened:
         for name in opened.namelist():
             top = name.partition("/")[0]
-            if not name.endswith(".py") or top in {"cffi", "pycparser"}:
+            if not name.endswith(".py") or top in NEVER_IMPORTED:
                 continue
             compiled = opened.read(importlib.util.cache_from_source(name))
             # A checked hash (PEP 552): flags 0b11, then the hash of the source.
             assert compiled[4:8] == b"\3\0\0\0"
             assert compiled[8:16] == importlib.util.source_hash(opened.read(name)), name
+
+
+def test_a_scim_request_compiles_nothing(bundle: Path, tmp_path: Path) -> None:
+    """With nothing else installed, a first SCIM request gets a response, all from bytecode."""
+    with zipfile.ZipFile(bundle) as opened:
+        opened.extractall(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-S", "-B", "-c", SCIM_REQUEST, tmp_path],
+        env={**SETTINGS, "PYTHONPATH": str(tmp_path), "STORAGE_URL": "memory:"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    loaded, compiled = json.loads(done.stdout.splitlines()[-1])
+    assert {name.partition(".")[0] for name in loaded} >= {"pydantic", "scim2_server", "lark"}
+    assert compiled == []
 
 
 def test_there_is_no_bytecode_without_its_source(bundle: Path) -> None:

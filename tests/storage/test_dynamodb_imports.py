@@ -10,18 +10,12 @@ from tests.support.served import ROOT
 
 CODE = """
 import json, sys
-from collections import defaultdict
-from tests.support.served import bearer, served
+from tests.support.every_route import request_each
+from tests.support.served import served
 
 settings = {"STORAGE_URL": sys.argv[1], "CURSOR_SECRET_PARAMETER": "/secret", "CURSOR_SECRET": ""}
 with served(**settings) as api:
-    boss = bearer("boss", roles=["admin"])
-    statuses = {}
-    for method, path in api.routes:
-        ids = defaultdict(lambda: "anything", api.ids_in(path))
-        bodies = {"PATCH": {"metadata": {"team": "blue"}}, "PUT": {}, "POST": {}}
-        reply = api.call(method, path.replace("+}", "}").format_map(ids), boss, bodies.get(method))
-        statuses[f"{method} {path}"] = reply.status
+    statuses = request_each(api, api.routes)
 print(json.dumps([statuses, sorted({"boto3", "botocore", "urllib3"} & sys.modules.keys())]))
 """
 

@@ -1,5 +1,6 @@
 """What the API's function loads, since every cold start pays for it."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,8 @@ ROOT = Path(__file__).parents[2]
 BUDGET = {"app", "chalice", "chalicelib", "msgspec"}
 # Parts of the standard library that take longer to import than what they would be used for.
 HEAVY = {"asyncio", "email", "http.client", "multiprocessing", "urllib.request", "xml"}
-# Loaded if something else has installed them; not in the package.
-OPTIONAL = {"certifi", "typing_extensions"}
+# Loaded if something else has installed it; not in the package.
+OPTIONAL = {"certifi"}
 CODE = """
 import sys
 import app
@@ -29,6 +30,23 @@ response = app.app({
 }, None)
 assert response["statusCode"] in {404, 503}, response
 print(*sorted(sys.modules))
+"""
+# What only SCIM's requests need.
+SCIM = {"chalicelib.scim", "email_validator", "lark", "pydantic", "scim2_models", "scim2_server"}
+EVERY_ROUTE = f"""
+import json, sys
+from tests.support.every_route import request_each
+from tests.support.served import served
+
+scim = {SCIM}
+with served() as api:
+    of_scim = [route for route in api.routes if route[1].startswith("/scim/")]
+    others = [route for route in api.routes if route not in of_scim]
+    assert of_scim
+    statuses = request_each(api, others)
+    loaded = sorted(scim & sys.modules.keys())
+    request_each(api, of_scim)
+print(json.dumps([statuses, loaded, sorted(scim & sys.modules.keys())]))
 """
 SETTINGS = {
     "AWS_LAMBDA_FUNCTION_NAME": "user-management",
@@ -81,3 +99,21 @@ def test_dynamodb_adds_no_package() -> None:
     assert "ssl" in modules
     assert packages(modules) <= BUDGET | OPTIONAL
     assert not modules & HEAVY
+
+
+def test_only_scim_requests_load_what_scim_needs() -> None:
+    """After one request of every other route, neither SCIM nor a library of it is loaded."""
+    done = subprocess.run(
+        [sys.executable, "-c", EVERY_ROUTE],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    statuses, loaded, loaded_by_scim = json.loads(done.stdout.splitlines()[-1])
+    assert loaded == []
+    assert set(loaded_by_scim) == SCIM
+    assert {status for status in statuses.values() if status >= 500} == set(), statuses
+    assert statuses["GET /users/{user_id}/orders/{order_id}"] == 200
