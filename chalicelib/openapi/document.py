@@ -59,7 +59,14 @@ def _document(app: Api, resources: Resources) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for spec in specs:
         paths.setdefault(spec.path, {})[spec.method.lower()] = operations.of(spec)
-    tags = {resource.name.capitalize(): resource.description for resource in resources}
+    used = {
+        tag for path in paths.values() for operation in path.values() for tag in operation["tags"]
+    }
+    tags = {
+        name: resource.description
+        for resource in resources
+        if (name := resource.name.capitalize()) in used
+    }
     return {
         "openapi": "3.1.1",
         "info": {

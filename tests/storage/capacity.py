@@ -29,7 +29,7 @@ READ_PRICE = 0.125
 WRITE_PRICE = 0.625
 
 SHARDED = Operation("list 20 users, 4 shards", lambda s, _: s.list(USERS, (), Query(limit=20)))
-READS = {"GetItem", "Query"}
+READS = {"GetItem", "Query", "TransactGetItems"}
 
 
 class Cost(NamedTuple):

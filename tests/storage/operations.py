@@ -5,14 +5,17 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from chalicelib.domain.groups import GROUPS, Group
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.orders import ORDERS, Order
-from chalicelib.domain.resource import Change
+from chalicelib.domain.resource import Change, MemberChanges
 from chalicelib.domain.storage import Query, Storage
 from chalicelib.domain.users import USERS, User
 from chalicelib.storage.dynamodb.history_items import CHUNK_ENTRIES
+from tests.resources.groups import a_group
 from tests.support import factories
 from tests.support.factories import (
+    LATER,
     NOW,
     a_record,
     a_user,
@@ -63,12 +66,14 @@ class Operation(NamedTuple):
     """An operation of storage, and what prepares the state for it.
 
     After so many requests as `essential` it has been carried out, whatever becomes of the others.
+    What `is_done_in_parts` leaves a valid state when it stops, and can be repeated.
     """
 
     name: str
     run: Callable[[Storage, State], Any]
     prepare: Callable[[Storage, State], Any] = lambda _storage, _state: None
     essential: int | None = None
+    is_done_in_parts: bool = False
 
 
 def set_up(storage: Storage) -> State:
@@ -286,3 +291,88 @@ OTHERS = [
     for operation in _of_child(case)
 ]
 OPERATIONS += OTHERS
+
+
+def _with_group(number: int) -> Callable[[Storage, State], Group]:
+    """Return what makes a group of the first user and others, `number` in all, if there is none."""
+    made: dict[str, Group] = {}
+
+    def group(storage: Storage, state: State) -> Group:
+        first = state.user.user_id
+        if first not in made:
+            users = storage.list(USERS, (), Query(limit=100)).items
+            others = [user.user_id for user in users if user.user_id != first]
+            made[first] = a_group()
+            storage.create(GROUPS, made[first], None, NOW, CREATED)
+            # One by one: DynamoDB Local's transactions are small.
+            for member_id in [first, *others][:number]:
+                storage.change(GROUPS, (made[first].group_id,), member_change(member_id))
+        return made[first]
+
+    return group
+
+
+_NEW_GROUP = a_group()
+
+
+def member_change(*add: str, remove: tuple[str, ...] = ()) -> Change:
+    """Return a change of members that is kept."""
+    members = MemberChanges(add, remove)
+    return Change(members=members, updated_at=LATER, act=an_act("changed", "members"))
+
+
+def _of_group(
+    name: str, run: Callable[[Storage, State, str], Any], number: int, **options: Any
+) -> Operation:
+    """Return an operation on a group of so many users, whose id `run` gets."""
+    group = _with_group(number)
+    return Operation(name, lambda s, it: run(s, it, group(s, it).group_id), group, **options)
+
+
+def _cancel_and_join(storage: Storage, state: State) -> None:
+    _cancel(storage, state)
+    storage.create(GROUPS, a_group(), None, NOW, CREATED, (state.user.user_id,))
+
+
+GROUP_OPERATIONS = [
+    Operation("create a group", lambda s, _: s.create(GROUPS, _NEW_GROUP, None, NOW, CREATED)),
+    _of_group(
+        "add a member to a group",
+        lambda s, it, own: s.change(GROUPS, (own,), member_change(it.user.user_id)),
+        0,
+    ),
+    _of_group(
+        "add a member that is there",
+        lambda s, it, own: s.change(GROUPS, (own,), member_change(it.user.user_id)),
+        1,
+    ),
+    _of_group(
+        "remove a member from a group",
+        lambda s, it, own: s.change(GROUPS, (own,), member_change(remove=(it.user.user_id,))),
+        2,
+    ),
+    _of_group("list 20 members", lambda s, _, own: s.memberships.members(GROUPS, own, PAGE), 20),
+    _of_group(
+        "is a user in a group",
+        lambda s, it, own: s.memberships.has(GROUPS, own, it.user.user_id),
+        1,
+    ),
+    _of_group(
+        "find the group of a user",
+        lambda s, it, _: s.memberships.owners(GROUPS, it.user.user_id),
+        2,
+    ),
+    _of_group(
+        "delete a group of 2",
+        lambda s, _, own: s.delete(GROUPS, (own,), None, NOW, DELETED),
+        2,
+        is_done_in_parts=True,
+    ),
+    Operation(
+        "delete a user in a group",
+        lambda s, it: s.delete(USERS, (it.user.user_id,), None, NOW, DELETED),
+        _cancel_and_join,
+        is_done_in_parts=True,
+    ),
+]
+OPERATIONS += GROUP_OPERATIONS

@@ -33,6 +33,18 @@ SECOND_REQUESTS = {
     "close an order": ["GetItem", "TransactWriteItems"],
     # Two of them after the change has been carried out.
     "change a user, every sixth time": ["UpdateItem", "PutItem", "UpdateItem"],
+    # What the group is, and whether the user is a member already.
+    "add a member to a group": ["GetItem", "GetItem", "TransactWriteItems"],
+    "add a member that is there": ["GetItem", "GetItem"],
+    "remove a member from a group": ["GetItem", "GetItem", "TransactWriteItems"],
+    "find the group of a user": ["Query", "GetItem"],
+    # First the members go, then the group; first the memberships, then the user.
+    "delete a group of 2": [
+        *("GetItem", "Query", "TransactWriteItems", "GetItem", "TransactWriteItems")
+    ],
+    "delete a user in a group": [
+        *("GetItem", "Query", "GetItem", "TransactWriteItems", "GetItem", "TransactWriteItems")
+    ],
     # What is in chunks, and what may be.
     "read the history of a deleted user": ["GetItem", "Query"],
     "read a history, user not found": ["GetItem", "Query"],
