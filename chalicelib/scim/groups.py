@@ -190,6 +190,11 @@ def _values(resource: Group) -> dict[str, Any]:
     return {"display_name": resource.display_name, "external_id": resource.external_id or None}
 
 
+def kept_of_group(resource: Group) -> dict[str, Any]:
+    """Return what the service keeps of a group, with its members."""
+    return {**_values(resource), "members": _members(resource)}
+
+
 def _members(resource: Group) -> set[str]:
     """Return the ids of the users."""
     return set(user_ids(member.value for member in resource.members or ()))

@@ -26,9 +26,10 @@ from chalicelib.domain.errors import VersionMismatch
 from chalicelib.domain.resource import ExpectedVersions
 from chalicelib.scim.deviations import regular_bulk, regular_user
 from chalicelib.scim.group_patch import group_change
-from chalicelib.scim.groups import Groups
+from chalicelib.scim.groups import Groups, kept_of_group
 from chalicelib.scim.schemas import Group, User
 from chalicelib.scim.storage import ServiceStorage
+from chalicelib.scim.users import kept_of_user
 from chalicelib.telemetry.activity import current
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -53,6 +54,21 @@ class Service(ScimService):
             return model.model_validate(given, scim_ctx=scim_ctx)
         except ValidationError as error:
             raise scim_exception_of(error) from error
+
+    def apply_replacement(
+        self, current: Resource[Any], replacement: Resource[Any], conditions: Conditions
+    ) -> Resource[Any] | None:
+        """See ScimService. What differs only in what is not kept changes nothing."""
+        changed = super().apply_replacement(current, replacement, conditions)
+        return _differing(current, changed)
+
+    def apply_patch(
+        self, current: Resource[Any], patch_op: "PatchOp[Any]", conditions: Conditions
+    ) -> Resource[Any] | None:
+        """See ScimService. What differs only in what is not kept changes nothing."""
+        # The library changes what it is given, which is the response if nothing changes.
+        changed = super().apply_patch(current.model_copy(deep=True), patch_op, conditions)
+        return _differing(current, changed)
 
     def patch_response(
         self,
@@ -122,6 +138,15 @@ class Handler(ScimHandler):
         """See ScimHandler."""
         delete = super().delete_resource
         _retried(lambda: delete(resource_type, resource_id, conditions), conditions)
+
+
+def _differing(before: Resource[Any], after: Resource[Any] | None) -> Resource[Any] | None:
+    """Return what a resource became, None if nothing that is kept has changed."""
+    if isinstance(before, User) and isinstance(after, User):
+        return None if kept_of_user(before) == kept_of_user(after) else after
+    if isinstance(before, Group) and isinstance(after, Group):
+        return None if kept_of_group(before) == kept_of_group(after) else after
+    return after
 
 
 def _retried(act: Callable[[], ResultT], conditions: Conditions) -> ResultT:

@@ -37,7 +37,7 @@ class Users:
 
     def create(self, resource: User) -> User:
         """Create a user. Raises Invalid, EmailTaken, UserNameTaken, ExternalIdTaken."""
-        values = _values(resource)
+        values = kept_of_user(resource)
         self._check_user_name(values.get("user_name"))
         set_values = {name: value for name, value in values.items() if value is not None}
         new = validated(set_values, domain.NewUser)
@@ -49,7 +49,7 @@ class Users:
         Raises Invalid, UserNotFound, VersionMismatch, EmailTaken, UserNameTaken, ExternalIdTaken.
         """
         user_id = resource.id or ""
-        values = _values(resource)
+        values = kept_of_user(resource)
         self._check_user_name(values.get("user_name"), user_id)
         body = validated(values, domain.UserPatch)
         changed = self._users.patch(self._caller, user_id, body, versions(version))
@@ -143,8 +143,11 @@ def _user(user: domain.User) -> User:
     )
 
 
-def _values(resource: User) -> dict[str, Any]:
-    """Return the members of the service's user; None removes one."""
+def kept_of_user(resource: User) -> dict[str, Any]:
+    """Return the members of the service's user; None removes one.
+
+    Raises InvalidValueException without an address.
+    """
     email = _email(resource)
     user_name = (resource.user_name or "").strip()
     name = resource.name or Name()

@@ -7,9 +7,9 @@ from pathlib import Path
 import boto3
 import pytest
 
-from localdev.emulators import Emulators, environment
+from localdev import emulators
 from tests.conftest import a_table, url_of
-from tests.e2e.server import Server, running
+from tests.e2e.server import CHALICE, ROOT, Server, environment, free_port, running_command
 from tests.storage.conftest import empty
 
 ENGINES = (
@@ -20,7 +20,9 @@ ENGINES = (
 
 
 @contextmanager
-def settings_of(engine: str, engines: Emulators, folder: Path) -> Iterator[dict[str, str]]:
+def settings_of(
+    engine: str, engines: emulators.Emulators, folder: Path
+) -> Iterator[dict[str, str]]:
     """Yield the settings of an application on an empty database of this engine."""
     if engine == "sqlite":
         yield {"STORAGE_URL": f"sqlite:///{folder / 'scim.db'}"}
@@ -29,7 +31,7 @@ def settings_of(engine: str, engines: Emulators, folder: Path) -> Iterator[dict[
         empty(url)
         yield {"STORAGE_URL": url}
     else:
-        aws = environment(url_of(engines, "ministack"))
+        aws = emulators.environment(url_of(engines, "ministack"))
         with ExitStack() as stack:
             client = boto3.client(
                 "dynamodb",
@@ -43,12 +45,15 @@ def settings_of(engine: str, engines: Emulators, folder: Path) -> Iterator[dict[
 
 
 @contextmanager
-def serving(engine: str, engines: Emulators, folder: Path) -> Iterator[Server]:
+def serving(engine: str, engines: emulators.Emulators, folder: Path) -> Iterator[Server]:
     """Run an open server on an empty database for the block."""
     # Not in config.json: a stage there would set its own STORAGE_URL.
-    arguments = ("--stage", "local", "--no-autoreload")
+    command: list[str | Path] = [CHALICE, "local", "--stage", "local", "--no-autoreload"]
+    port = free_port()
     with (
         settings_of(engine, engines, folder) as settings,
-        running(folder, *arguments, **settings) as server,
+        running_command(
+            [*command, "--port", str(port)], ROOT, port, environment(folder, **settings), folder
+        ) as server,
     ):
         yield server
