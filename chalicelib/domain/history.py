@@ -6,6 +6,7 @@ the names of fields and never their values, so that nothing in them has to be er
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from chalicelib.domain.caller import Caller
@@ -98,6 +99,10 @@ class Act(Struct, frozen=True):
         # Only the subject of a caller without a token begins with a space.
         by = caller.subject.removeprefix(" ")
         return cls(action, fields, at, by, caller.kind, caller.request_id)
+
+    def of_owner(self, field: str) -> "Act":
+        """Return the change of members, which it calls `field`, of what this act is about."""
+        return msgspec.structs.replace(self, action="changed", fields=(field,))
 
     def entry(self, version: int) -> HistoryEntry:
         """Return the entry for the version that the change makes."""

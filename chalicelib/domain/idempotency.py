@@ -82,9 +82,12 @@ class IdempotencyKey(Struct, frozen=True):
     key: str
     path: str
 
-    def record(self, request: Struct, entity: Entity, now: int) -> IdempotencyRecord:
-        """Return the record of `entity`, created at `now` (seconds) by `request`."""
-        canonical = msgspec.json.encode([self.path, request], order="deterministic")
+    def record(
+        self, request: Struct, entity: Entity, now: int, members: tuple[str, ...] = ()
+    ) -> IdempotencyRecord:
+        """Return the record of `entity`, created at `now` (seconds) by `request` with `members`."""
+        parts = [self.path, request, *([members] if members else [])]
+        canonical = msgspec.json.encode(parts, order="deterministic")
         return IdempotencyRecord(
             key=hashlib.sha256(f"{self.subject}\n{self.key}".encode()).hexdigest(),
             digest=hashlib.sha256(canonical).hexdigest(),

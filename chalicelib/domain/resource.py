@@ -84,14 +84,33 @@ class Guard(Struct, frozen=True):
             raise self.refusal(current)
 
 
+class MemberChanges(Struct, frozen=True):
+    """Which members an entity gets and loses, by their ids; an id that is in both stays or comes.
+
+    To add a member that is there already, or to remove one that is not, has no effect.
+    """
+
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+    def steps(self) -> dict[str, bool]:
+        """Return whether each of the members is to be added; the others are to be removed."""
+        return dict.fromkeys(self.remove, False) | dict.fromkeys(self.add, True)
+
+
+NO_MEMBER_CHANGES = MemberChanges()
+
+
 class Change(Struct, frozen=True, kw_only=True):
     """What to set on an entity, and under which conditions.
 
     `values` holds new values by field: a `MetadataChange` for metadata, and UNSET to remove an
-    optional field. `act` is what is kept of the change, None for nothing.
+    optional field. `members` changes the members of an entity that has some. `act` is what is kept
+    of the change, None for nothing.
     """
 
     values: Mapping[str, Any] = {}
+    members: MemberChanges = NO_MEMBER_CHANGES
     updated_at: str
     versions: ExpectedVersions = None
     guard: Guard | None = None
@@ -170,6 +189,18 @@ class Counter(Struct, frozen=True, kw_only=True):
         return self.field is None or getattr(entity, self.field) in self.values
 
 
+class Members(Struct, frozen=True):
+    """That entities of another resource are the members of one, as users are of a group.
+
+    An entity has any number of them, and one may be a member of any number. `field` is what a
+    history calls a change of members, and `name` what the relation is called; also the SQL table.
+    """
+
+    field: str
+    name: str
+    resource: "Resource[Any]"
+
+
 class EventNames(Struct, frozen=True):
     """What the events of a resource are called.
 
@@ -227,6 +258,8 @@ class Resource(Generic[EntityT]):
     - `filters`: fields that lists can be filtered by, beside those that are unique.
     - `examples`: inputs for the API's document, where one made of the types would mislead.
     - `events`: what the events are called that tell others of changes; None if nobody else is told.
+    - `members`: the entities of another resource that are members of one; nobody else is told of
+      changes of an entity that has members, and neither resource has a parent.
     - `is_small`: whether there are only few entities, so that DynamoDB can keep them in one
       partition, where lists are strongly consistent; it has no parent.
     """
@@ -245,6 +278,7 @@ class Resource(Generic[EntityT]):
         filters: tuple[str, ...] = (),
         examples: tuple[Input, ...] = (),
         events: EventNames | None = _USUAL_NAMES,
+        members: Members | None = None,
         is_small: bool = False,
     ) -> None:
         if parent is not None:
@@ -252,6 +286,8 @@ class Resource(Generic[EntityT]):
             _check_deletion(name, counter, on_parent_deletion)
         if is_small and parent is not None:
             raise ValueError(f"{name}: a small resource has no parent.")
+        if members is not None:
+            _check_members(name, members, parent, events)
         self.name = name
         self.entity = entity
         self.description = description
@@ -263,6 +299,7 @@ class Resource(Generic[EntityT]):
         self.filters = filters
         self.examples = examples
         self.events = events
+        self.members = members
         self.is_small = is_small
         self.noun = entity.__name__.lower()
         self.hints = get_type_hints(entity, include_extras=True)
@@ -330,12 +367,33 @@ def _check_deletion(name: str, counter: Counter | None, on_parent_deletion: str)
         raise ValueError(f"{name}: deletion with the parent needs a maximum that counts all.")
 
 
+def _check_members(
+    name: str, members: Members, parent: Resource[Any] | None, events: EventNames | None
+) -> None:
+    """Raise ValueError for members that storage cannot keep."""
+    if parent is not None or members.resource.parent is not None or members.resource.is_small:
+        raise ValueError(
+            f"{name}: what has members or is one has no parent, nor is a member small."
+        )
+    if events is not None:
+        raise ValueError(f"{name}: what has members has no events.")
+
+
 Resources = tuple[Resource[Any], ...]
 
 
 def children(resources: Resources, parent: Resource[Any]) -> list[Resource[Any]]:
     """Return those of `resources` whose entities belong to one of `parent`."""
     return [resource for resource in resources if resource.parent is parent]
+
+
+def owners(resources: Resources, member: Resource[Any]) -> list[Resource[Any]]:
+    """Return those of `resources` whose entities have those of `member` as members."""
+    return [
+        resource
+        for resource in resources
+        if resource.members and resource.members.resource is member
+    ]
 
 
 def read_only_fields(base: type[Entity] = Entity) -> Iterator[str]:

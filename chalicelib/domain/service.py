@@ -13,6 +13,7 @@ from chalicelib.domain.idempotency import Created, IdempotencyKey
 from chalicelib.domain.metadata import MetadataChange
 from chalicelib.domain.pagination import ListQuery, PageQuery
 from chalicelib.domain.resource import (
+    NO_MEMBER_CHANGES,
     Change,
     EntityT,
     ExpectedVersions,
@@ -20,6 +21,7 @@ from chalicelib.domain.resource import (
     Ids,
     Input,
     Kind,
+    MemberChanges,
     Resource,
 )
 from chalicelib.domain.storage import Page, Storage
@@ -57,9 +59,12 @@ class ResourceService(Generic[EntityT]):
         caller: Caller,
         body: Input,
         key: IdempotencyKey | None,
+        members: tuple[str, ...] = (),
         **values: Any,  # noqa: ANN401 - those of any field
     ) -> Created[EntityT]:
         """Create an entity of `body` and `values`; the server sets id, times and version.
+
+        It gets `members`, by their ids.
 
         Raises CreationUndone, KeyReused, and what `Storage.create` raises.
         """
@@ -72,9 +77,9 @@ class ResourceService(Generic[EntityT]):
             "version": 1,
         }
         entity: EntityT = resource.entity(**body.values() | values | own)
-        record = key.record(body, entity, now // 1000) if key else None
+        record = key.record(body, entity, now // 1000, members) if key else None
         act = self._act(caller, "created", timestamp)
-        earlier = self._storage.create(resource, entity, record, now // 1000, act)
+        earlier = self._storage.create(resource, entity, record, now // 1000, act, members)
         if record is None or earlier is None:
             return Created(entity)
         return earlier.replay(record, resource.entity)
@@ -124,16 +129,21 @@ class ResourceService(Generic[EntityT]):
         path: Ids,
         versions: ExpectedVersions,
         guard: Guard | None = None,
+        members: MemberChanges = NO_MEMBER_CHANGES,
         **values: Any,  # noqa: ANN401 - those of any field
     ) -> EntityT:
-        """Set `values` (see `Change`). Raises what `Storage.change` raises."""
+        """Set `values` and change members (see `Change`). Raises what `Storage.change` raises."""
         timestamp = ids.timestamp(self._now())
+        named = [*values]
+        if self.resource.members is not None and members.steps():
+            named.append(self.resource.members.field)
         change = Change(
             values=values,
+            members=members,
             updated_at=timestamp,
             versions=versions,
             guard=guard,
-            act=self._act(caller, "changed", timestamp, tuple(values)),
+            act=self._act(caller, "changed", timestamp, tuple(named)),
         )
         changed: EntityT = self._storage.change(self.resource, path, change)
         return changed

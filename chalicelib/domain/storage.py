@@ -6,7 +6,7 @@ resource by name: everything they need is in the `Resource` that comes with each
 """
 
 from collections.abc import Mapping
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -39,27 +39,55 @@ class Page(Struct, Generic[ItemT], frozen=True):
     position: str | None
 
 
+class Memberships(Protocol):
+    """Finds the members of entities, and what they are members of; always as last written.
+
+    `resource` is the one that has members (see `Resource.members`).
+    """
+
+    def members(self, resource: Resource[Any], owner_id: str, query: Query) -> Page[str]:
+        """Return a page of the ids of an entity's members, in their order.
+
+        Of the query, `limit`, `ascending` and `after` count.
+        """
+
+    def owners(self, resource: Resource[EntityT], member_id: str) -> list[EntityT]:
+        """Return the entities that have this member, in the order of their ids."""
+
+    def has(self, resource: Resource[Any], owner_id: str, member_id: str) -> bool:
+        """Return whether the entity has this member."""
+
+
 class Storage(Protocol):
     """Keeps entities, what was done to them, and idempotency records.
 
     What an `Act` says is kept in the transaction of the operation that it comes with; without one,
     or where the operation writes nothing, no entry is kept.
+
+    DynamoDB's transactions bound how many members change in one. There more of them take several,
+    each of which leaves a valid state with a version of its own. When the time is over in between,
+    the operation raises Unavailable, and does the rest when it is repeated.
     """
 
-    def create(
+    @property
+    def memberships(self) -> Memberships:
+        """What finds members."""
+
+    def create(  # noqa: PLR0913, PLR0917 - the parts of a creation
         self,
         resource: Resource[EntityT],
         entity: EntityT,
         record: IdempotencyRecord | None,
         now: int,
         act: Act | None = None,
+        members: tuple[str, ...] = (),
     ) -> IdempotencyRecord | None:
-        """Keep a new entity together with `record`.
+        """Keep a new entity together with `record`, and with the `members` of these ids.
 
         `now` is in seconds since the Unix epoch. If a live record (one that expires after `now`)
         has the key already, nothing is written and that record is returned, whatever else speaks
         against the creation. Raises the parent's not_found, the refusal of its guard, the
-        counter's `exceeded`, and a unique field's `taken`, in this order.
+        counter's `exceeded`, a member's not_found, and a unique field's `taken`, in this order.
         """
 
     def get(self, resource: Resource[EntityT], ids: Ids) -> EntityT | None:
@@ -68,7 +96,8 @@ class Storage(Protocol):
     def change(self, resource: Resource[EntityT], ids: Ids, change: Change) -> EntityT:
         """Change an entity and return it. The old value of a unique field is free at once.
 
-        Raises not_found, what `Change.apply_to` raises, and a unique field's `taken`, in this
+        A change of members alone that has no effect writes nothing. Raises not_found, what
+        `Change.apply_to` raises, a new member's not_found, and a unique field's `taken`, in this
         order.
         """
 
@@ -81,6 +110,8 @@ class Storage(Protocol):
         act: Act | None = None,
     ) -> None:
         """Delete an entity, its unique values, and the children that are deleted with it.
+
+        It has no members any more, and is none: the deletion of a member changes what had it.
 
         The records of their creations become tombstones in the same transaction. `now` is in
         seconds since the Unix epoch. `act` holds for the children as well. What was kept of them

@@ -9,7 +9,7 @@ from typing import Any
 from scim2_models import PatchOp, PatchOperation
 from scim2_models.path import CompareOperator, Comparison
 
-from chalicelib.domain.groups import MemberChanges
+from chalicelib.domain.resource import MemberChanges
 from chalicelib.scim.groups import GroupChange, user_ids
 from chalicelib.scim.schemas import Group
 

@@ -11,7 +11,7 @@ from scim2_models.path import CompareOperator
 from chalicelib.domain import groups as domain
 from chalicelib.domain.caller import Caller
 from chalicelib.domain.pagination import PageQuery
-from chalicelib.domain.resource import ExpectedVersions
+from chalicelib.domain.resource import ExpectedVersions, MemberChanges
 from chalicelib.domain.storage import Page
 from chalicelib.domain.users import USERS, UserNotFound, UserService
 from chalicelib.scim.filters import Required, refuse, required
@@ -36,7 +36,7 @@ class GroupChange(Struct, frozen=True):
     """What a PATCH sets of a group, by the service's names, and who joins or leaves."""
 
     values: dict[str, Any]
-    members: domain.MemberChanges
+    members: MemberChanges
 
 
 class Groups:
@@ -70,7 +70,7 @@ class Groups:
         """
         group_id = resource.id or ""
         wanted, present = _members(resource), set(self._member_ids(group_id))
-        changes = domain.MemberChanges(_sorted(wanted - present), _sorted(present - wanted))
+        changes = MemberChanges(_sorted(wanted - present), _sorted(present - wanted))
         changed = self._patch(group_id, _values(resource), versions(version), changes)
         return self.show(changed, None)
 
@@ -112,7 +112,7 @@ class Groups:
         group_id: str,
         values: dict[str, Any],
         expected: ExpectedVersions,
-        members: domain.MemberChanges,
+        members: MemberChanges,
     ) -> domain.Group:
         if not is_id(domain.GROUPS, group_id):
             raise domain.GroupNotFound
@@ -120,7 +120,7 @@ class Groups:
         try:
             return self._groups.patch(self._caller, group_id, body, expected, members)
         except UserNotFound:
-            known = domain.MemberChanges(_sorted(self._known(members.add)), members.remove)
+            known = MemberChanges(_sorted(self._known(members.add)), members.remove)
             return self._groups.patch(self._caller, group_id, body, expected, known)
 
     def _known(self, members: Iterable[str]) -> Iterator[str]:

@@ -3,15 +3,17 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from scim2_models import Meta, ResponseParameters
 
 from chalicelib.domain.pagination import PageQuery
-from chalicelib.domain.resource import Entity, EntityT, ExpectedVersions, Input, Resource
+from chalicelib.domain.resource import Entity, ExpectedVersions, Input, Resource
 from chalicelib.domain.storage import Page
 from chalicelib.web.validation import decode_body
+
+ItemT = TypeVar("ItemT")
 
 _PAGE = 1000
 """How many entities are read at once: more than a client of the REST API gets."""
@@ -46,7 +48,7 @@ def versions(tag: str | None) -> ExpectedVersions:
     return frozenset({int(found[0])} if found else ())
 
 
-def every(read: Callable[[Any], Page[EntityT]], query: PageQuery) -> Iterator[EntityT]:
+def every(read: Callable[[Any], Page[ItemT]], query: PageQuery) -> Iterator[ItemT]:
     """Yield what all pages of a list hold, the oldest first."""
     query = msgspec.structs.replace(query, limit=_PAGE, order="asc")
     while True:

@@ -14,14 +14,17 @@ from chalicelib.domain.resource import (
     EntityT,
     ExpectedVersions,
     Ids,
+    MemberChanges,
     Resource,
     Resources,
     Unique,
     check_version,
     children,
+    owners,
 )
 from chalicelib.domain.storage import Page, Query
 from chalicelib.storage.memory_events import MemoryDeliveries, MemoryOutbox
+from chalicelib.storage.memory_members import MemoryMemberships
 from chalicelib.telemetry.activity import current
 
 
@@ -42,15 +45,17 @@ class MemoryStorage:
         self._unique: dict[tuple[str, str, str], str] = {}
         self._records: dict[str, IdempotencyRecord] = {}
         self._record_owners: dict[str, str] = {}
+        self.memberships = MemoryMemberships(self._entities)
         self._histories: defaultdict[tuple[str, Ids], list[HistoryEntry]] = defaultdict(list)
 
-    def create(
+    def create(  # noqa: PLR0913, PLR0917 - see Storage
         self,
         resource: Resource[EntityT],
         entity: EntityT,
         record: IdempotencyRecord | None,
         now: int,
         act: Act | None = None,
+        members: tuple[str, ...] = (),
     ) -> IdempotencyRecord | None:
         """See Storage."""
         with self._lock:
@@ -59,7 +64,9 @@ class MemoryStorage:
                 return earlier
             ids = resource.ids(entity)
             self._check_parent(resource, entity, ids[:-1])
+            self._check_members(resource, members)
             self._claim_unique(resource, entity)
+            self.memberships.change(resource, entity.id, MemberChanges(members))
             self._entities[resource.name, ids[:-1]][entity.id] = entity
             if record is not None:
                 self._records[record.key] = record
@@ -79,8 +86,13 @@ class MemoryStorage:
         with self._lock:
             old = self._existing(resource, ids)
             changed = change.apply_to(old)
+            effective = self.memberships.effective(resource, old.id, change.members)
+            if change.members.steps() and not change.values and not effective.steps():
+                return old
+            self._check_members(resource, effective.add)
             if any(unique.field in change.values for unique in resource.unique):
                 self._claim_unique(resource, changed, old)
+            self.memberships.change(resource, old.id, effective)
             self._entities[resource.name, ids[:-1]][ids[-1]] = changed
             self._keep(resource, ids, change.act, changed.version)
             if self._events is not None:
@@ -108,6 +120,8 @@ class MemoryStorage:
                 if child.on_parent_deletion == "delete":
                     for one in [*self._entities[child.name, ids].values()]:
                         self._remove(child, one, now, act)
+            self._leave(resource, entity, now, act)
+            self.memberships.forget(resource, entity.id)
             self._remove(resource, entity, now, act)
 
     def list(self, resource: Resource[EntityT], parent: Ids, query: Query) -> Page[EntityT]:
@@ -182,6 +196,24 @@ class MemoryStorage:
             and self._count(resource, parent) >= counter.maximum
         ):
             raise counter.exceeded
+
+    def _check_members(self, resource: Resource[Any], members: tuple[str, ...]) -> None:
+        """Raise the not_found of a member that does not exist."""
+        if resource.members is not None:
+            for member_id in members:
+                self._existing(resource.members.resource, (member_id,))
+
+    def _leave(self, resource: Resource[Any], member: Entity, now: int, act: Act | None) -> None:
+        """Remove a member that is being deleted from all that has it."""
+        at = act.at if act else timestamp(now * 1000)
+        for owner in owners(self._resources, resource):
+            assert owner.members is not None  # noqa: S101 - see `owners`
+            field = owner.members.field
+            for one in self.memberships.owners(owner, member.id):
+                changed = Change(updated_at=at).apply_to(one)
+                self.memberships.change(owner, one.id, MemberChanges(remove=(member.id,)))
+                self._entities[owner.name, ()][one.id] = changed
+                self._keep(owner, (one.id,), act and act.of_owner(field), changed.version)
 
     def _claim_unique(
         self, resource: Resource[Any], entity: Entity, old: Entity | None = None

@@ -16,6 +16,7 @@ from chalicelib.domain.errors import Problem, VersionMismatch
 from chalicelib.domain.registry import RESOURCES
 from chalicelib.domain.resource import Change, Counter, Entity, Ids, Resource, Unique, children
 from chalicelib.domain.storage import Query, Storage
+from tests.resources.groups import STORAGE_CASE as GROUP_CASE
 from tests.storage.conftest import MakeStorage
 from tests.storage.test_concurrency import concurrently
 from tests.support.factories import LATER, NOW, a_record
@@ -31,7 +32,7 @@ def counter_of(case: StorageCase) -> Counter:
 
 
 KEPT = (*RESOURCES, TEAMS, REMINDERS)
-CASES: tuple[StorageCase, ...] = (*resource_cases(), *SYNTHETIC)
+CASES: tuple[StorageCase, ...] = (*resource_cases(), GROUP_CASE, *SYNTHETIC)
 CHILDREN = [case for case in CASES if case.resource.parent]
 UNIQUE = [(case, unique) for case in CASES for unique in case.resource.unique]
 SEVERAL_UNIQUE = [case for case in CASES if len(case.resource.unique) > 1]

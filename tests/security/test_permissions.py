@@ -30,8 +30,26 @@ PUBLIC = {
 WITHOUT_CALLER = ("nobody", "expired", "wrong audience", "wrong issuer", "forged")
 CALLERS = ("administrator", "self", "suspended self", "other", *WITHOUT_CALLER)
 
-# Each resource brings its own rows: see tests.resources.
-CASES = [row for case in resource_cases() for row in case.permissions]
+SCIM = "/scim/v2/{proxy+}"
+PATCH_OP = {
+    "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+    "Operations": [{"op": "replace", "value": {"active": False}}],
+}
+SCIM_USER = {
+    "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+    "userName": "scim@example.com",
+    "active": True,
+}
+
+# Each resource brings its own rows: see tests.resources. Identity providers act as administrators.
+CASES = [row for case in resource_cases() for row in case.permissions] + [
+    Permission("GET", SCIM, None, 200, 403, 403, 403),
+    Permission("HEAD", SCIM, None, 200, 403, 403, 403),
+    Permission("POST", SCIM, SCIM_USER, 201, 403, 403, 403),
+    Permission("PUT", SCIM, SCIM_USER, 200, 403, 403, 403),
+    Permission("PATCH", SCIM, PATCH_OP, 200, 403, 403, 403),
+    Permission("DELETE", SCIM, None, 204, 403, 403, 403),
+]
 
 
 def authorization(caller: str, owner: str, other: str) -> str | None:
@@ -54,6 +72,7 @@ def sent(api: Served, row: Permission, caller: str) -> Reply:
     owner, other = api.user(), api.user()
     # Deliveries are no resource that a test could create: this one does not exist.
     ids = {"user_id": owner, "delivery_id": f"dlv_{'0' * 32}"}
+    ids["proxy+"] = "Users" if row.method == "POST" else f"Users/{owner}"
     target = case_in(row.path)
     for case in resource_cases():
         field = case.resource.id_field

@@ -39,6 +39,8 @@ NEWER_THAN_DYNAMODB_LOCAL = {
 
 # The emulators share this machine with a hundred threads, and with other work.
 _BUDGET = 60
+# Since 2022, DynamoDB's transactions have 100.
+_ITEMS_OF_DYNAMODB_LOCAL = 10
 
 MakeStorage = Callable[..., Any]
 
@@ -84,6 +86,8 @@ def new_storage(
                 tables.append(boto3.client("dynamodb"))
                 stack.callback(tables[0].close)
             table = stack.enter_context(a_table(tables[0], resources))
+            if engine == "dynamodb-local":
+                options = {"transaction_items": _ITEMS_OF_DYNAMODB_LOCAL, **options}
             storage = DynamoDBStorage(
                 table, resources, client=CLIENTS[engine], budget=_BUDGET, **options
             )

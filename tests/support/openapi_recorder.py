@@ -1,7 +1,8 @@
 """Checks every response that a test sees against the API's document.
 
 A response that the document does not allow fails the test that saw it. `unseen` lists the
-documented responses that no test has seen.
+documented responses that no test has seen. Routes whose errors are not problems follow another
+specification, such as SCIM's, and are not in the document.
 """
 
 import json
@@ -15,21 +16,24 @@ from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+from chalicelib.web.media import PROBLEM_JSON
+
 _DOCUMENT = "urn:openapi"
-_PROBLEM = "application/problem+json"
-# SCIM describes itself, in /Schemas.
-_NOT_DESCRIBED = "/scim/v2/"
 
 
 class Recorder:
     """Records the responses of an OpenAPI document (3.1), and rejects undocumented ones.
 
     A response is identified by operation, status, and problem type or media type:
-    ``POST /users 409 /problems/email-taken``.
+    ``POST /users 409 /problems/email-taken``. `elsewhere` are the paths below which another
+    specification describes the responses, each with the media type of all of them.
     """
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(
+        self, document: Mapping[str, Any], elsewhere: Mapping[str, str] | None = None
+    ) -> None:
         self._document = document
+        self._elsewhere = dict(elsewhere or {})
         resource = Resource.from_contents(document, default_specification=DRAFT202012)
         self._registry: Registry[Any] = Registry().with_resource(_DOCUMENT, resource)
         self._validators: dict[str, Draft202012Validator] = {}
@@ -42,14 +46,16 @@ class Recorder:
 
         Raises AssertionError if the document does not allow it, and says why.
         """
-        if path.startswith(_NOT_DESCRIBED):
-            return
         fields = {name.lower(): value for name, value in headers.items()}
         template = self._template(path.partition("?")[0])
         place = f"{method} {template or path} {status}"
         operations = self._document["paths"].get(template, {})
         # HEAD responds as GET does, without the body (RFC 9110 §9.3.2).
         operation = operations.get("get" if method == "HEAD" else method.lower())
+        other = next((kind for at, kind in self._elsewhere.items() if path.startswith(at)), None)
+        if operation is None and template is None and other is not None:
+            _check_elsewhere(place, fields, body, other)
+            return
         if operation is None:
             self._check_unrouted(place, fields, body, has_path=bool(operations))
             return
@@ -114,7 +120,7 @@ class Recorder:
         schema = response["content"][media_type]["schema"]
         value: Any = json.loads(body) if media_type.endswith("json") else body
         self.validate(place, value, schema)
-        return str(value["type"]) if media_type == _PROBLEM else media_type
+        return str(value["type"]) if media_type == PROBLEM_JSON else media_type
 
     def validate(self, place: str, value: object, schema: str | Mapping[str, Any]) -> None:
         """Validate the value by the schema, which may refer to the document.
@@ -158,14 +164,35 @@ class Recorder:
 def recorder() -> Recorder:
     """Return the recorder of this run, to which the tests' client reports every response."""
     # The document is the same for all settings of the tests.
-    document = import_module("app").document()
-    return Recorder(json.loads(bytes(document)))
+    module = import_module("app")
+    elsewhere = {
+        path.removesuffix("{proxy+}"): operation.error_type
+        for (_, path), operation in module.app.operations.items()
+        if operation.error_type != PROBLEM_JSON
+    }
+    return Recorder(json.loads(bytes(module.document())), elsewhere)
+
+
+def _check_elsewhere(place: str, fields: Mapping[str, str], body: str, media_type: str) -> None:
+    """Check the response of a route that another specification describes.
+
+    What is refused before the route is reached, for its token or its form, is a problem.
+    """
+    method, *_, status = place.split(" ")
+    given = fields.get("content-type")
+    if method == "HEAD" or status in {"204", "304"}:
+        assert not body, f"{place} has a body"
+        assert given in {None, media_type, PROBLEM_JSON}, f"{place}: {given!r}"
+    else:
+        kinds = {media_type, PROBLEM_JSON} if status >= "400" else {media_type}
+        assert given in kinds, f"{place}: {given!r}"
+        assert isinstance(json.loads(body), dict), f"{place}: {body[:100]}"
 
 
 def _kinds(response: Mapping[str, Any]) -> Iterator[str]:
     """Yield what distinguishes the responses of one status."""
     for media_type, media in response.get("content", {"": {}}).items():
-        if media_type == _PROBLEM:
+        if media_type == PROBLEM_JSON:
             yield from media["schema"]["properties"]["type"]["enum"]
         else:
             yield media_type

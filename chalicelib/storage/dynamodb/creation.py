@@ -9,6 +9,7 @@ from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.resource import EntityT, Resource
 from chalicelib.storage.dynamodb.history_items import LATEST_ENTRY, latest
 from chalicelib.storage.dynamodb.items import (
+    MEMBER_COUNT,
     TRACE,
     Item,
     Layout,
@@ -40,8 +41,12 @@ class Creation:
         entity: EntityT,
         record: IdempotencyRecord | None,
         act: Act | None,
+        members: int = 0,
     ) -> list[Write]:
-        """Return the writes: the record, the parent, the entity, and the values that it claims."""
+        """Return the writes: the record, the parent, the entity, and the values that it claims.
+
+        The entity counts so many `members`, whose own writes are not among these.
+        """
         items = self._layout.of(resource)
         writes = [] if record is None else [self._put_record(record, entity.id)]
         if update := self._parent_update(resource, entity):
@@ -49,6 +54,8 @@ class Creation:
         item = items.new(entity, self._shards, record)
         if act is not None:
             item[LATEST_ENTRY] = latest(act, entity.version)
+        if members:
+            item[MEMBER_COUNT] = {"N": str(members)}
         traceparent = current().traceparent
         if traceparent and resource.events is not None:
             item[TRACE] = trace_attribute(entity.updated_at, traceparent)

@@ -14,6 +14,7 @@ from chalicelib.storage.dynamodb.items import (
     Layout,
     ResourceItems,
     claim_key,
+    count_attributes,
     key_attribute,
     latest_child_attribute,
     record_key,
@@ -79,7 +80,7 @@ class Deletion:
         self._foreign_records += [write["Update"]["Key"] for write in failed if "Update" in write]
 
     def _own(self, item: Item) -> dict[str, Any]:
-        seen = ["version"]
+        seen = ["version", *count_attributes(self._layout.resources, self._items.resource)]
         for child in self._children:
             seen += _child_attributes(child.resource)
         names = {f"#{name}": name for name in seen}

@@ -7,13 +7,16 @@ It is retried when a concurrent write wins; the failed condition hands back the 
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws.retries import Clock
-from chalicelib.domain.errors import Problem
+from chalicelib.domain.errors import Problem, Unavailable
 from chalicelib.domain.history import Act, HistoryEntry
 from chalicelib.domain.idempotency import IdempotencyRecord
+from chalicelib.domain.ids import timestamp
 from chalicelib.domain.resource import (
     Change,
     EntityT,
@@ -28,6 +31,7 @@ from chalicelib.storage.dynamodb.creation import Creation, put_new, taken
 from chalicelib.storage.dynamodb.deletion import Deletion
 from chalicelib.storage.dynamodb.history import History
 from chalicelib.storage.dynamodb.items import (
+    TIME_TO_LIVE,
     TRACE,
     Item,
     Key,
@@ -37,9 +41,11 @@ from chalicelib.storage.dynamodb.items import (
     has_write_token,
     new_write_token,
     record_from,
+    record_key,
     trace_attribute,
 )
 from chalicelib.storage.dynamodb.lists import Lists, matches
+from chalicelib.storage.dynamodb.member_items import has_members, has_memberships
 from chalicelib.storage.dynamodb.requests import (
     ConditionFailed,
     DynamoDBClient,
@@ -51,6 +57,7 @@ from chalicelib.telemetry.activity import current
 
 if TYPE_CHECKING:
     from chalicelib.domain.deliveries import Deliveries
+    from chalicelib.storage.dynamodb.members import DynamoDBMemberships
 
 _MOVE_REQUESTS = 2
 
@@ -63,7 +70,8 @@ class DynamoDBStorage:
 
     `shards` is the number of partitions over which lists of everything are spread (about 1,000
     creations a second each); it may grow, but never shrink. `budget` is the time that an operation
-    may take, retries included, in seconds. `clock` and `client` can be replaced in tests.
+    may take, retries included, in seconds. `transaction_items` is how many items a transaction may
+    have, fewer with older emulators. `clock` and `client` can be replaced in tests.
     """
 
     def __init__(  # noqa: PLR0913 - two are for tests
@@ -73,6 +81,7 @@ class DynamoDBStorage:
         *,
         shards: int = 1,
         budget: float = 8,
+        transaction_items: int = 100,
         clock: Clock = Clock(),  # noqa: B008 - it is immutable
         client: Callable[[float], DynamoDBClient] = make_client,
     ) -> None:
@@ -82,28 +91,43 @@ class DynamoDBStorage:
         self._lists = Lists(table, self._layout, shards)
         self._history = History(table)
         self._budget = budget
+        self._transaction_items = transaction_items
         self._clock = clock
         self._make_client = client
         self._client: DynamoDBClient | None = None
         self._lock = threading.Lock()
 
-    def create(
+    def create(  # noqa: PLR0913, PLR0917 - see Storage
         self,
         resource: Resource[EntityT],
         entity: EntityT,
         record: IdempotencyRecord | None,
         now: int,
         act: Act | None = None,
+        members: tuple[str, ...] = (),
     ) -> IdempotencyRecord | None:
         """See Storage."""
+        operation = self._operation()
+        steps = dict.fromkeys(members, True)
+        first = self.memberships.first(steps) if steps else {}
+        if len(first) < len(steps):
+            resumed = self._resumed(operation, resource, record, now, steps)
+            if resumed is not None:
+                return resumed
+            self.memberships.require(operation, resource, steps)
         creation = Creation(self._table, self._layout, self._shards, now)
-        writes = creation.writes(resource, entity, record, act)
+        writes = creation.writes(resource, entity, record, act, len(first))
+        others = self.memberships.writes(resource, entity.id, first) if first else []
         try:
-            self._operation().transact(writes)
+            operation.transact([*writes, *others])
         except ConditionFailed as failed:
             if record is not None and (earlier := failed.items.get(0)) is not None:
                 return record_from(earlier, record.key)
+            if any(place >= len(writes) for place in failed.items):
+                raise _member_not_found(resource) from None
             raise creation.problem(resource, writes, failed.items) from None
+        if len(first) < len(steps):
+            self.memberships.fill(operation, resource, entity.id, steps)
         return None
 
     def get(self, resource: Resource[EntityT], ids: Ids) -> EntityT | None:
@@ -116,6 +140,8 @@ class DynamoDBStorage:
         """See Storage."""
         items = self._layout.of(resource)
         operation, key, token = self._operation(), items.key(ids), new_write_token()
+        if steps := change.members.steps():
+            return self._change_members(operation, items, key, change, steps)
         blind = blind_update(self._table, items, key, change, token)
         if blind is None:
             item = self._get(operation, key)
@@ -125,17 +151,36 @@ class DynamoDBStorage:
                 return items.entity(self._update(operation, blind, change.act))
             except ConditionFailed as failed:
                 item = failed.items[0]
-        has_conflict = False
+        return self._change_exactly(operation, items, item, change, token)
+
+    def _change_exactly(  # noqa: PLR0913, PLR0917 - what is changed, how, and what goes with it
+        self,
+        operation: Operation,
+        items: ResourceItems[EntityT],
+        item: Item | None,
+        change: Change,
+        token: str,
+        steps: Mapping[str, bool] = MappingProxyType({}),
+    ) -> EntityT:
+        """Change the entity in `item`, again as long as others change it meanwhile.
+
+        `steps` are the members to add (True) and to remove, all at once, that have an effect.
+        """
+        resource, has_conflict = items.resource, False
         while item is not None:
             old = items.entity(item)
             if has_write_token(item, token):
                 return old
             new = change.apply_to(old)
+            if change.members.steps() and not (steps or change.values):
+                return old
             if has_conflict:
                 operation.wait()
             update = exact_update(self._table, items, item, new, act=change.act, token=token)
             _trace(update, resource, change)
             others = self._writes_with_change(items, old, new)
+            of_members = self._member_writes(update, resource, new.id, steps)
+            others += of_members
             try:
                 if others:
                     operation.transact([{"Update": update.request()}, *others])
@@ -145,11 +190,54 @@ class DynamoDBStorage:
             except ConditionFailed as failed:
                 if 0 not in failed.items:
                     rejected = [others[place - 1] for place in sorted(failed.items)]
-                    raise _rejection(resource, rejected) from None
-                item, has_conflict = failed.items[0], True
+                    _refuse(resource, rejected, of_members)
+                item, has_conflict = self._seen(operation, failed, update.key), True
+                if steps:
+                    steps = self.memberships.effective(operation, resource, new.id, steps)
             else:
                 return new
         raise resource.not_found
+
+    def _seen(self, operation: Operation, failed: ConditionFailed, key: Key) -> Item | None:
+        """Return the item that the condition of a transaction's first write saw, or would see."""
+        return failed.items[0] if 0 in failed.items else self._get(operation, key)
+
+    def _member_writes(
+        self, update: Update, resource: Resource[Any], owner_id: str, steps: Mapping[str, bool]
+    ) -> Writes:
+        """Return the writes of members beside the `update` of the entity, which counts them."""
+        if not steps:
+            return []
+        self.memberships.count(update, steps)
+        return self.memberships.writes(resource, owner_id, steps)
+
+    def _change_members(
+        self,
+        operation: Operation,
+        items: ResourceItems[EntityT],
+        key: Key,
+        change: Change,
+        steps: Mapping[str, bool],
+    ) -> EntityT:
+        """Change an entity and its members, those that are too many in further transactions."""
+        resource, memberships = items.resource, self.memberships
+        item = self._get(operation, key)
+        if item is None:
+            raise resource.not_found
+        change.apply_to(items.entity(item))
+        rest = memberships.effective(operation, resource, items.id(item), steps)
+        if memberships.first(rest) != rest:
+            memberships.require(operation, resource, rest)
+        while True:
+            first = memberships.first(rest)
+            changed = self._change_exactly(operation, items, item, change, new_write_token(), first)
+            rest = {one: rest[one] for one in rest if one not in first}
+            if not rest:
+                return changed
+            if not operation.has_time_for(1):
+                raise Unavailable
+            change = memberships.further(resource, change)
+            item = self._get(operation, key)
 
     def delete(
         self,
@@ -168,6 +256,17 @@ class DynamoDBStorage:
         while item is not None:
             check_version(items.entity(item), versions)
             deletion.check_children(item)
+            if has_members(item):
+                self.memberships.empty(operation, resource, item)
+                item = self._get(operation, key)
+                continue
+            if has_memberships(item):
+                updated_at = act.at if act else timestamp(now * 1000)
+                left = self.memberships.leave(operation, resource, item, updated_at, act)
+                for owner, owner_act in left:
+                    self._move_history(operation, owner, owner_act)
+                item = self._get(operation, key)
+                continue
             writes = deletion.writes(operation, item)
             if has_conflict:
                 operation.wait()
@@ -208,6 +307,16 @@ class DynamoDBStorage:
             raise resource.not_found
         return page
 
+    @cached_property
+    def memberships(self) -> "DynamoDBMemberships":
+        """See Storage."""
+        # Most cold starts are for other requests.
+        from chalicelib.storage.dynamodb.members import DynamoDBMemberships  # noqa: PLC0415
+
+        return DynamoDBMemberships(
+            self._table, self._layout, self._operation, self._transaction_items
+        )
+
     @property
     def deliveries(self) -> "Deliveries":
         """What is sent to webhooks; the table's stream queues it."""
@@ -239,6 +348,28 @@ class DynamoDBStorage:
                     self._client = self._make_client(self._budget)
                 client = self._client
         return Operation(client, self._budget if budget is None else budget, self._clock)
+
+    def _resumed(
+        self,
+        operation: Operation,
+        resource: Resource[Any],
+        record: IdempotencyRecord | None,
+        now: int,
+        steps: Mapping[str, bool],
+    ) -> IdempotencyRecord | None:
+        """Return the live record of an earlier attempt, which gets the members that it still lacks.
+
+        Only of an entity that has not changed since: each change of members makes a version.
+        """
+        item = self._get(operation, record_key(record.key)) if record else None
+        if record is None or item is None or int(item[TIME_TO_LIVE]["N"]) <= now:
+            return None
+        earlier = record_from(item, record.key)
+        if earlier.digest == record.digest:
+            owner = self._get(operation, self._layout.of(resource).key((item["owner_id"]["S"],)))
+            if owner is not None and owner["version"] == {"N": "1"}:
+                self.memberships.fill(operation, resource, item["owner_id"]["S"], steps)
+        return earlier
 
     def _get(self, operation: Operation, key: Key) -> Item | None:
         request = {"TableName": self._table, "Key": key, "ConsistentRead": True}
@@ -295,7 +426,22 @@ def _trace(update: Update, resource: Resource[Any], change: Change) -> None:
         update.set(TRACE, trace_attribute(change.updated_at, traceparent))
 
 
-def _rejection(resource: Resource[Any], rejected: Writes) -> Problem:
-    """Return why writes beside that of a changed entity were rejected."""
-    # A child has no unique fields: here its parent, which would count it again, is gone.
-    return resource.parent.not_found() if resource.parent else taken(resource, rejected)
+def _member_not_found(resource: Resource[Any]) -> Problem:
+    """Return why members could not be added to an entity that nobody else has changed."""
+    assert resource.members is not None  # noqa: S101 - it was to get some
+    return resource.members.resource.not_found()
+
+
+def _refuse(resource: Resource[Any], rejected: Writes, of_members: Writes) -> None:
+    """Raise why writes beside that of a changed entity were rejected.
+
+    Do nothing if others have changed the same members meanwhile, without another version.
+    """
+    if any("Update" in write for write in rejected if write in of_members):
+        raise _member_not_found(resource) from None
+    if resource.parent is not None:
+        # A child has no unique fields: here its parent, which would count it again, is gone.
+        raise resource.parent.not_found from None
+    claims = [write for write in rejected if write not in of_members]
+    if claims:
+        raise taken(resource, claims) from None

@@ -1,6 +1,6 @@
 """How entities lie in the DynamoDB table: the one place that knows keys and attributes.
 
-Those of the history are in `history_items`.
+Those of the history are in `history_items`, and those of members in `member_items`.
 
 | item | PK | SK | index GSI1: PK, SK |
 |---|---|---|---|
@@ -30,7 +30,16 @@ from msgspec import UNSET
 
 from chalicelib.domain.annotations import bare_type
 from chalicelib.domain.idempotency import IdempotencyRecord
-from chalicelib.domain.resource import EntityT, Ids, Kind, Resource, Resources, Unique, children
+from chalicelib.domain.resource import (
+    EntityT,
+    Ids,
+    Kind,
+    Resource,
+    Resources,
+    Unique,
+    children,
+    owners,
+)
 
 Item = dict[str, Any]
 Key = dict[str, Any]
@@ -42,6 +51,10 @@ TRACE = "trace"
 # The attribute in which an item remembers its latest updates; stored data fixes its name.
 WRITE_TOKENS = "marks"
 REMEMBERED_WRITES = 4
+MEMBER = "MEMBER"
+MEMBERSHIP = "MEMBERSHIP"
+MEMBER_COUNT = "member_count"
+MEMBERSHIP_COUNT = "membership_count"
 _WRITE_TOKEN_BYTES = 8
 _MAX_TRANSACTION_WRITES = 100
 
@@ -188,7 +201,8 @@ class Layout:
         parent = items.resource.parent
         if parent is None:
             return False
-        names = sorted([_type(parent), *(child.type for child in self.children(parent))])
+        others = [MEMBERSHIP] if owners(self.resources, parent) else []
+        names = sorted([_type(parent), *(child.type for child in self.children(parent)), *others])
         return names.index(_type(parent)) == names.index(items.type) + 1
 
 
@@ -196,7 +210,7 @@ def _check(resources: Resources) -> None:
     names = [_type(resource) for resource in resources]
     claims = [unique.claim_name.upper() for resource in resources for unique in resource.unique]
     small = [resource.name.upper() for resource in resources if resource.is_small]
-    taken = [*names, *claims, *small, "IDEMPOTENCY", "HISTORY", "DELIVERIES"]
+    taken = [*names, *claims, *small, "IDEMPOTENCY", "HISTORY", "DELIVERIES", MEMBER, MEMBERSHIP]
     if len(set(taken)) < len(taken):
         raise ValueError(f"Items of different kinds would have the same keys: {sorted(taken)}.")
     for resource in resources:
@@ -237,6 +251,12 @@ def _type(resource: Resource[Any]) -> str:
 def key_attribute(unique: Unique) -> str:
     """Return the attribute that holds a unique field in the form in which it is compared."""
     return f"{unique.field}_key"
+
+
+def count_attributes(resources: Resources, resource: Resource[Any]) -> list[str]:
+    """Return the attributes that count an entity's members, and what it is a member of."""
+    names = [] if resource.members is None else [MEMBER_COUNT]
+    return [*names, MEMBERSHIP_COUNT] if owners(resources, resource) else names
 
 
 def latest_child_attribute(child: Resource[Any]) -> str:

@@ -32,7 +32,7 @@ _TRANSIENT = BUSY | {
     "TransactionConflictException",
     "TransactionInProgressException",
 }
-_READS = frozenset({"GetItem", "Query"})
+_READS = frozenset({"GetItem", "Query", "TransactGetItems"})
 _CONDITION_FAILED = "ConditionalCheckFailed"
 
 

@@ -36,6 +36,7 @@ class Update:
     """
 
     def __init__(self, table: str, key: Key) -> None:
+        self.key = key
         self._head = {"TableName": table, "Key": key}
         self._sets: list[str] = []
         self._removes: list[str] = []

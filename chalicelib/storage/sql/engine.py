@@ -22,6 +22,7 @@ from chalicelib.domain.resource import (
     EntityT,
     ExpectedVersions,
     Ids,
+    MemberChanges,
     Resource,
     Resources,
     check_version,
@@ -29,6 +30,7 @@ from chalicelib.domain.resource import (
 )
 from chalicelib.domain.storage import Page, Query
 from chalicelib.storage.sql.deliveries import SQLDeliveries
+from chalicelib.storage.sql.members import SQLMemberships
 from chalicelib.storage.sql.outbox import SQLOutbox
 from chalicelib.storage.sql.pages import history_select, page_select
 from chalicelib.storage.sql.schema import ResourceTable, Schema
@@ -55,16 +57,18 @@ class SQLStorage:
         self._schema = Schema(resources)
         self._database = Database(url, self._schema.metadata, password)
         self._events = events
+        self.memberships = SQLMemberships(self._database, self._schema)
         self.deliveries = SQLDeliveries(self._database, self._schema.deliveries)
         self.outbox = SQLOutbox(self._database, self._schema.outbox, self.deliveries)
 
-    def create(
+    def create(  # noqa: PLR0913, PLR0917 - see Storage
         self,
         resource: Resource[EntityT],
         entity: EntityT,
         record: IdempotencyRecord | None,
         now: int,
         act: Act | None = None,
+        members: tuple[str, ...] = (),
     ) -> IdempotencyRecord | None:
         """See Storage."""
         table = self._schema.of(resource)
@@ -74,6 +78,7 @@ class SQLStorage:
             if earlier is not None:
                 return earlier
             self._check_parent(connection, resource, entity)
+            self.memberships.change(connection, resource, entity.id, MemberChanges(members))
             connection.execute(insert(table.table).values(table.values(entity)))
             self._keep(connection, resource, act, [(resource.ids(entity), entity.version)])
             if self._events is not None:
@@ -97,6 +102,9 @@ class SQLStorage:
         def change_row(connection: Connection) -> EntityT:
             old = self._locked(connection, resource, ids)
             entity = change.apply_to(old)
+            changed = self.memberships.change(connection, resource, ids[-1], change.members)
+            if change.members.steps() and not (changed or change.values):
+                return old
             connection.execute(
                 update(table.table).where(table.is_at(ids)).values(table.values(entity))
             )
@@ -120,18 +128,23 @@ class SQLStorage:
         below = children(self._schema.resources, resource)
 
         def delete_rows(connection: Connection) -> None:
+            at = act.at if act else timestamp(now * 1000)
+            self.memberships.lock_owners(connection, resource, ids[-1])
             check_version(self._locked(connection, resource, ids), versions)
             for child in below:
                 if child.counter and child.counter.blocks_deletion:
                     counted = _counted(self._schema.of(child), child.counter, ids)
                     if connection.execute(select(exists(counted))).scalar_one():
                         raise child.counter.blocks_deletion
+            for owner, changed in self.memberships.leave(connection, resource, ids[-1], at):
+                assert owner.members is not None  # noqa: S101 - it had the entity as one
+                self._keep(connection, owner, act and act.of_owner(owner.members.field), changed)
+            self.memberships.forget(connection, resource, ids[-1])
             deleted = [child for child in below if child.on_parent_deletion == "delete"]
             for one in (*deleted, resource):
                 deleted_ids = self._delete(connection, self._schema.of(one), ids)
                 self._keep(connection, one, act, deleted_ids)
                 if self._events is not None:
-                    at = act.at if act else timestamp(now * 1000)
                     made = [self._events.deleted(one, *owner, at) for owner in deleted_ids]
                     self._emit(connection, made)
 

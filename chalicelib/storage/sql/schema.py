@@ -2,11 +2,12 @@
 
 Each resource has one table, whose columns follow from the fields of its entity. What was done to
 the entities of all of them is in one table more, and so are the events that are not relayed yet,
-and the deliveries to webhooks. Children have no foreign key to their parent, and
-entries of the history none to their entity: those that are kept outlive it. Ids sort by creation
-time, so the primary keys serve the lists as well.
+and the deliveries to webhooks. Where entities have members, these are in a table of their own.
+Children have no foreign key to their parent, and entries of the history none to their entity: those
+that are kept outlive it. Ids sort by creation time, so the primary keys serve the lists as well.
 """
 
+from collections.abc import Sequence
 from typing import Any, Generic, get_type_hints
 
 import msgspec
@@ -30,7 +31,7 @@ from chalicelib.domain.annotations import bare_type, is_optional, metas
 from chalicelib.domain.deliveries import Delivery, Message
 from chalicelib.domain.history import HistoryEntry
 from chalicelib.domain.idempotency import IdempotencyRecord
-from chalicelib.domain.resource import EntityT, Ids, Kind, Resource, Resources
+from chalicelib.domain.resource import EntityT, Ids, Kind, Members, Resource, Resources
 
 # PostgreSQL's "C" collation sorts ids by octet, as cursors do, and as SQLite does anyway.
 _ID = String(36).with_variant(String(36, collation="C"), "postgresql")
@@ -222,6 +223,30 @@ class DeliveryTable:
         return Message(self.delivery(row), row.payload)
 
 
+class MemberTable:
+    """The table of the members of a resource's entities, with a row for each."""
+
+    def __init__(self, resource: Resource[Any], members: Members, metadata: MetaData) -> None:
+        owner, member = resource.id_field, members.resource.id_field
+        self.table = Table(
+            members.name,
+            metadata,
+            Column(owner, _ID, primary_key=True),
+            Column(member, _ID, primary_key=True),
+            Index(f"{members.name}_by_{member}", member, owner),
+        )
+        self.owner = self.table.c[owner]
+        self.member = self.table.c[member]
+
+    def is_at(self, owner_id: str, member_ids: Sequence[str]) -> ColumnElement[bool]:
+        """Return the condition that a row is of an entity and one of these members."""
+        return (self.owner == owner_id) & self.member.in_(member_ids)
+
+    def values(self, owner_id: str, member_id: str) -> dict[str, str]:
+        """Return the row of a member."""
+        return {self.owner.name: owner_id, self.member.name: member_id}
+
+
 def outbox_table(metadata: MetaData) -> Table:
     """Return the table of events that have not been relayed; ids grow in the order of writing."""
     return Table(
@@ -243,6 +268,11 @@ class Schema:
         self._tables = {
             resource.name: ResourceTable(resource, self.metadata) for resource in resources
         }
+        self._members = {
+            resource.name: MemberTable(resource, resource.members, self.metadata)
+            for resource in resources
+            if resource.members is not None
+        }
         self.history = HistoryTable(self.metadata)
         self.records = Table(
             "idempotency_keys",
@@ -261,6 +291,10 @@ class Schema:
     def of(self, resource: Resource[EntityT]) -> ResourceTable[EntityT]:
         """Return the table of a resource."""
         return self._tables[resource.name]
+
+    def members_of(self, resource: Resource[Any]) -> MemberTable:
+        """Return the table of the members of a resource's entities."""
+        return self._members[resource.name]
 
 
 def _parent_id(ids: Ids) -> str | None:
