@@ -32,6 +32,10 @@ request until there is a response: it creates once.
 **Lists** are paged: follow `next_cursor`, or the `Link` header.
 
 **Times** are RFC 3339 in UTC, and **money** is a whole number of the currency's minor unit.
+
+**Identity providers** manage users and groups over SCIM 2.0 (RFC 7643, RFC 7644) below `/scim/v2`,
+which is not part of this document: `/scim/v2/Schemas` and `/scim/v2/ServiceProviderConfig` describe
+it.
 """
 
 _OTHER_TAGS = {

@@ -170,6 +170,33 @@ class DeployedSuite:
         assert_is_problem(api.call("GET", f"/users/{other}", bearer(user)), 404, "user-not-found")
         assert_is_problem(api.call("GET", "/users", bearer(user)), 403, "forbidden")
 
+    def test_an_identity_provider_manages_a_user(self, api: Deployed) -> None:
+        """Over SCIM a user is created, found by its name, deactivated and deleted."""
+        name = f"Cleo.{api.prefix}@example.com"
+        created = api.call("POST", "/scim/v2/Users", json={"userName": name, "externalId": name})
+        assert created.status_code == 201, created.text
+        assert created.headers["location"] == created.json()["meta"]["location"]
+        path = f"/scim/v2/Users/{created.json()['id']}"
+        assert created.headers["location"].endswith(path)
+        asked = {"filter": f'userName eq "{name.upper()}"'}
+        assert api.call("GET", "/scim/v2/Users", params=asked).json()["totalResults"] == 1
+        operations = [{"op": "Replace", "path": "active", "value": "False"}]
+        schema = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+        patch = {"schemas": [schema], "Operations": operations}
+        assert api.call("PATCH", path, json=patch).json()["active"] is False
+        user = f"/users/{created.json()['id']}"
+        assert api.call("GET", user).json()["status"] == "suspended"
+        assert api.call("DELETE", path).status_code == 204
+        assert api.call("GET", path).headers["content-type"] == "application/scim+json"
+
+    def test_scim_is_for_administrators(self, api: Deployed) -> None:
+        """Without a token API Gateway refuses SCIM requests; with a user's the application does."""
+        assert_is_problem(api.call("GET", "/scim/v2/Users", None), 401, "unauthenticated")
+        refused = api.call("GET", "/scim/v2/Users", bearer(api.user()))
+        assert refused.status_code == 403
+        assert refused.headers["content-type"] == "application/scim+json"
+        assert refused.json()["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:Error"]
+
     def test_the_named_functions_can_be_invoked(self, api: Deployed) -> None:
         """Each named function handles an event that does not come from API Gateway."""
         new = json.dumps({"name": "Bo", "email": f"bo.{api.prefix}@example.com"})
