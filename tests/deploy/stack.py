@@ -13,6 +13,11 @@ PACKAGED = "build/prod/cloudformation/packaged.yaml"
 def deploy(project: Project, cloud: Cloud, *choice: str) -> str:
     """Package and deploy with the commands that `make package` prints; return the API's id."""
     succeeded(project.deployment("package", "prod", *choice))
+    return deploy_package(project, cloud)
+
+
+def deploy_package(project: Project, cloud: Cloud) -> str:
+    """Deploy what was packaged; return the API's id."""
     bucket = ("--s3-bucket", BUCKET)
     aws = (*cfn_tool("aws"), "cloudformation")
     package = (*aws, "package", *bucket, "--template-file", TEMPLATE)
