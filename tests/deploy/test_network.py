@@ -1,9 +1,9 @@
 """The network of its own that a test can have."""
 
 import errno
-import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +16,7 @@ ADDRESS = "192.31.196.77"
 
 def network() -> str:
     """Return which network namespace the calling thread is in."""
-    return os.readlink("/proc/thread-self/ns/net")
+    return str(Path("/proc/thread-self/ns/net").readlink())
 
 
 def test_nothing_leaves_it() -> None:
@@ -33,7 +33,14 @@ def test_nothing_leaves_it() -> None:
 def test_it_is_left_after_a_failure() -> None:
     """After the block the thread is where it was, also when the block has failed."""
     before = network()
-    with pytest.raises(ZeroDivisionError), own_network():
-        assert network() != before
-        raise ZeroDivisionError
+    inside: list[str] = []
+
+    def fail() -> None:
+        with own_network():
+            inside.append(network())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert inside != [before]
     assert network() == before
