@@ -91,12 +91,15 @@ def path_of(state: State) -> str:
     return f"/users/{state['user_id']}{order}"
 
 
-def make_changes(api: Api, shown: Shown, seed: int, number: int) -> None:
-    """Be a caller that makes so many random changes, of what all callers share."""
+def make_changes(api: Api, shown: Shown, seed: int, number: int, pause: float = 0.05) -> None:
+    """Be a caller that makes so many random changes, of what all callers share.
+
+    It waits for up to `pause` seconds after each.
+    """
     choices, attempts, made = random.Random(seed), count(), 0
     while made < number:
         made += _change(api, shown, choices, f"{seed}-{next(attempts)}")
-        time.sleep(choices.uniform(0, 0.05))
+        time.sleep(choices.uniform(0, pause))
 
 
 def _change(api: Api, shown: Shown, choices: random.Random, unique: str) -> bool:
@@ -179,7 +182,8 @@ class Fates:
 
 def assert_nothing_is_lost(shown: Shown, arrived: Arrived) -> None:
     """Check that each version has arrived, as the API has shown it, and no other has."""
-    assert arrived.events.keys() == shown.states.keys()
+    assert not arrived.missing(shown)
+    assert {*arrived.events} <= {*shown.states}
     for key, events in arrived.events.items():
         for event in events:
             _assert_tells(event, shown.states[key])
