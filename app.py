@@ -78,10 +78,11 @@ from chalicelib.web.responses import Cacheable, Deprecated, Text
 
 if TYPE_CHECKING:
     from chalicelib.domain.webhook_endpoints import WebhookEndpoints
+    from chalicelib.events.bus import EventBus
+    from chalicelib.events.bus_deliveries import BusDeliveries
     from chalicelib.events.fan_out import FanOut
     from chalicelib.events.functions import QueueFunction, StreamFunction
     from chalicelib.events.queue import WebhookQueue
-    from chalicelib.events.sender import Sender
 
 settings = cache(Settings.from_environment)
 
@@ -560,24 +561,35 @@ def webhook_endpoints() -> "WebhookEndpoints":
 
 
 @cache
-def sender() -> "Sender":
-    """Return what sends deliveries to webhooks."""
+def event_bus() -> "EventBus | None":
+    """Return the bus that gets all events, if there is one."""
+    from chalicelib.events.batches import BatchClient  # noqa: PLC0415
+    from chalicelib.events.bus import SERVICE, EventBus  # noqa: PLC0415
+
+    name = settings().event_bus
+    # What it does not take soon is tried again later.
+    return EventBus(name, BatchClient(SERVICE, budget=4)) if name else None
+
+
+@cache
+def sender() -> "BusDeliveries":
+    """Return what sends deliveries to webhooks, and to the bus."""
+    from chalicelib.events.bus_deliveries import BusDeliveries  # noqa: PLC0415
     from chalicelib.events.http_post import HTTPPost  # noqa: PLC0415
     from chalicelib.events.sender import Sender  # noqa: PLC0415
 
+    deliveries, bus = storage().deliveries, event_bus()
     post = HTTPPost(allows_loopback=settings().allows_loopback_webhooks)
-    return Sender(storage().deliveries, webhook_endpoints(), post)
+    webhooks = Sender(deliveries, webhook_endpoints(), post)
+    return BusDeliveries(bus.publish if bus else None, deliveries, webhooks.attempt)
 
 
 @cache
 def fan_out() -> "FanOut":
     """Return what makes deliveries of events, and publishes these if there is a bus."""
-    from chalicelib.events.batches import BatchClient  # noqa: PLC0415
-    from chalicelib.events.bus import SERVICE, EventBus  # noqa: PLC0415
     from chalicelib.events.fan_out import FanOut  # noqa: PLC0415
 
-    name = settings().event_bus
-    bus = EventBus(name, BatchClient(SERVICE)) if name else None
+    bus = event_bus()
     return FanOut(webhook_endpoints(), bus.publish if bus else None)
 
 

@@ -172,7 +172,11 @@ def _is_about(asked: QueuedDelivery, delivery: Delivery) -> bool:
 
 
 def run_for(seconds: float, loops: Sequence[Callable[[threading.Event], None]]) -> None:
-    """Run loops, each in a thread, and let them end after `seconds`; return when all have."""
+    """Run loops, each in a thread, and let them end after `seconds`; return when all have.
+
+    Raises what a loop raises, or else the last error that they noted in the activity, so that the
+    function fails, but not before it has done what it could.
+    """
     stop = threading.Event()
     with ThreadPoolExecutor(len(loops)) as threads:
         futures = [threads.submit(copy_context().run, loop, stop) for loop in loops]
@@ -180,6 +184,9 @@ def run_for(seconds: float, loops: Sequence[Callable[[threading.Event], None]]) 
         stop.set()
         for future in futures:
             future.result()
+    error = current().error
+    if error is not None:
+        raise error
 
 
 def _report(identifiers: Sequence[str]) -> Report:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from chalicelib.domain.deliveries import Message, Outbox
 from chalicelib.domain.events import CloudEvent
+from chalicelib.telemetry.activity import current
 
 _BATCH = 100
 _POLL_SECONDS = 0.2
@@ -40,7 +41,8 @@ class Relay:
     def run(self, stop: threading.Event, poll: float = _POLL_SECONDS) -> None:
         """Pass on events until `stop` is set, looking for new ones every `poll` seconds.
 
-        A failure is logged, and tried again later: each time after twice as long, up to 30 seconds.
+        A failure is logged, noted as the error of the activity, and tried again later: each time
+        after twice as long, up to 30 seconds.
         """
         wait = poll
         while not stop.is_set():
@@ -49,6 +51,7 @@ class Relay:
                     wait = poll
                 wait = poll
             except Exception as error:  # noqa: BLE001 - the loop must outlive whatever fails
+                current().error = error
                 _log.warning("Events stay in the outbox, to be relayed later: %r", error)
                 wait = min(2 * wait, _MAX_WAIT_SECONDS)
             stop.wait(wait)

@@ -14,7 +14,9 @@ from chalicelib.domain.events import CloudEvent
 from chalicelib.domain.registry import RESOURCES
 from chalicelib.events.functions import QueueFunction, StreamFunction, run_for
 from chalicelib.events.queue import QueuedDelivery
+from chalicelib.events.relay import Relay
 from chalicelib.storage.factory import open_storage
+from chalicelib.storage.memory import MemoryStorage
 from chalicelib.telemetry.activity import Activity, begin, current
 
 TIME = "2026-11-25T08:00:00.000Z"
@@ -275,3 +277,27 @@ def test_loops_end_in_time() -> None:
     with pytest.raises(RuntimeError, match="broken"):
         run_for(0.01, [broken, loop])
     assert len(ended) == 3
+
+
+def test_failures_of_storage_fail_the_function(activity: Activity) -> None:
+    """A relay and a worker that outlive failures end in an error, so that an alarm goes off."""
+    outbox = MemoryStorage(RESOURCES).outbox
+    user = CloudEvent(
+        id="e1", source="s", type="user.created", subject="/u", time=TIME, partitionkey="u", data={}
+    )
+    failures = [ConnectionError("no database")]
+    passed: list[CloudEvent] = []
+
+    def deliver(events: Sequence[CloudEvent]) -> list[Message]:
+        if failures:
+            raise failures.pop()
+        passed.extend(events)
+        return []
+
+    outbox.write([user])
+    with pytest.raises(ConnectionError, match="no database"):
+        run_for(1, [Relay(outbox, deliver).run])
+    assert [one.id for one in passed] == ["e1"]
+
+    activity.error = None
+    run_for(0.05, [Relay(outbox, deliver).run])
