@@ -103,7 +103,8 @@ def _complete_events(resources: Template, stage: Stage) -> None:
         "Queue": {"Fn::GetAtt": [_QUEUE, "Arn"]},
     }
     failed = (_QUEUE_FAILURES, _STREAM_FAILURES)
-    resources |= stream_alarms(_logical_id(event_functions.RELAY), failed)
+    names = (_logical_id(event_functions.RELAY), _logical_id(event_functions.SEND))
+    resources |= stream_alarms(*names, failed)
 
 
 def _logical_id(name: str) -> str:

@@ -45,15 +45,15 @@ def stream_options() -> dict[str, Any]:
 
     - A batch that fails is retried from the record that failed, which keeps the order, and is
       split, which finds a record that always fails.
-    - The stream keeps records for 24 hours. After half of that a record goes to the dead letters,
-      which leaves as long to read it from the stream.
+    - The stream keeps records for 24 hours. In the last of them a record that still fails goes to
+      the dead letters: what is behind an outage is not given up before, nor lost without a word.
     - Lambda keeps the order of each item's records, whatever the parallelization.
     https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
     """
     return {
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "BisectBatchOnFunctionError": True,
-        "MaximumRecordAgeInSeconds": 12 * 60 * 60,
+        "MaximumRecordAgeInSeconds": 23 * 60 * 60,
         "MaximumRetryAttempts": -1,
         "ParallelizationFactor": 4,
         "FilterCriteria": {"Filters": [{"Pattern": text} for text in filters()]},

@@ -85,7 +85,7 @@ class TestDeployed(DeployedSuite):
         )
         for source in (stream, queue):
             assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-        assert stream["MaximumRecordAgeInSeconds"] == 43_200
+        assert stream["MaximumRecordAgeInSeconds"] == 82_800
         assert len(stream["FilterCriteria"]["Filters"]) == 2
         failures = stream["DestinationConfig"]["OnFailure"]["Destination"]
         assert failures.endswith(f":{api.prefix}-stream-failures")

@@ -202,7 +202,7 @@ def test_the_alarms_are_those_of_cloudformation(workspace: Workspace) -> None:
     found = [{name: one[name] for name in names if one[name] is not None} for one in planned]
     for alarm in found:
         alarm["dimensions"] = sorted(alarm["dimensions"])
-    assert len(found) == 16
+    assert len(found) == 18
     assert {json.dumps(one, sort_keys=True) for one in found} == {
         json.dumps(one, sort_keys=True) for one in expected
     }

@@ -140,11 +140,26 @@ def test_a_batch_about_nothing_reads_no_webhooks(stream: Stream) -> None:
 
 def test_the_first_record_that_fails_is_reported(stream: Stream) -> None:
     """What comes before it is passed on, and nothing behind it: the order is kept."""
-    assert stream.handle("e1", "d5", "!", "e2") == ["2"]
+    stream.poison = {"e3"}
+    assert stream.handle("e1", "d5", "e3", "e2") == ["2"]
     assert stream.published == [["e1"]]
     assert [one.delivery_id for one in stream.queue.sent] == ["dlv_5"]
-    assert isinstance(current().error, ValueError)
+    assert isinstance(current().error, RuntimeError)
     assert current().detail == ": the record 2 failed and comes again"
+
+
+def test_what_cannot_be_read_holds_up_nothing(
+    stream: Stream, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A record that cannot be read is logged as an error at once, and those behind it go on."""
+    assert stream.handle("e1", "!", "d5", "e2") == []
+    assert stream.published == [["e1", "e2"]]
+    assert [one.delivery_id for one in stream.queue.sent] == ["dlv_5"]
+    assert isinstance(current().error, ValueError)
+    [record] = caplog.records
+    assert record.levelname == "ERROR"
+    assert record.getMessage() == "The record 1 of the stream cannot be read, and was left out"
+    assert record.exc_info
 
 
 def test_what_cannot_be_passed_on_is_found(stream: Stream) -> None:
