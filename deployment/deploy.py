@@ -44,7 +44,10 @@ def deploy(stage: Stage) -> str:
 
 
 def delete(stage: Stage, *, with_data: bool) -> None:
-    """Delete what `deploy` created; the data only if `with_data`. Raises DeploymentError."""
+    """Delete what `deploy` created; the data only if `with_data`. Raises DeploymentError.
+
+    The queues are data: they name the deliveries in the table that are still to be sent.
+    """
     account = Account()
     functions = _function_names(stage)
     chalice(stage, "delete")
@@ -54,8 +57,6 @@ def delete(stage: Stage, *, with_data: bool) -> None:
             logs.delete_log_group(logGroupName=f"/aws/lambda/{name}")
         except logs.exceptions.ResourceNotFoundException:
             continue  # A function that was never invoked has no log group.
-    if stage.uses_dynamodb:
-        event_sources.delete_queues(stage, account)
     if with_data:
         _delete_data(stage, account)
 
@@ -121,6 +122,7 @@ def _create_table(stage: Stage, account: Account) -> None:
 
 def _delete_data(stage: Stage, account: Account) -> None:
     if stage.uses_dynamodb:
+        event_sources.delete_queues(stage, account)
         _delete_table(stage, account)
     names = [stage.cursor_parameter, stage.webhook_key_parameter]
     account.client("ssm").delete_parameters(Names=names)

@@ -134,8 +134,11 @@ def test_a_stage_deployed_from_elsewhere_is_left_alone(
 
 
 def test_deleting_keeps_the_data_by_default(cloud: Cloud, project: Project, api: Deployed) -> None:
-    """`make delete` keeps only the table; with TABLE=delete it deletes the table too."""
-    dynamodb = cloud.client("dynamodb")
+    """`make delete` keeps only the table and its queues; TABLE=delete deletes these too.
+
+    The queues name the deliveries in the table that are still to be sent.
+    """
+    sqs, dynamodb = cloud.client("sqs"), cloud.client("dynamodb")
 
     printed = succeeded(project.deployment("delete", "dev", **cloud.variables))
 
@@ -144,10 +147,13 @@ def test_deleting_keeps_the_data_by_default(cloud: Cloud, project: Project, api:
     assert cloud.client("lambda").list_functions()["Functions"] == []
     groups = cloud.client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/")
     assert groups["logGroups"] == []
-    assert cloud.client("sqs").list_queues().get("QueueUrls", []) == []
+    assert {url.rpartition("/")[2] for url in sqs.list_queues()["QueueUrls"]} == {
+        f"{api.prefix}-{name}" for name in ("webhooks", "webhooks-failures", "stream-failures")
+    }
     assert cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"] == []
     assert dynamodb.list_tables()["TableNames"] == [api.prefix]
     succeeded(project.deployment("delete", "dev", "--table", "delete", **cloud.variables))
     assert dynamodb.list_tables()["TableNames"] == []
+    assert sqs.list_queues().get("QueueUrls", []) == []
     left = cloud.client("ssm").describe_parameters()["Parameters"]
     assert [parameter["Name"] for parameter in left] == [AUTH_PARAMETER]
