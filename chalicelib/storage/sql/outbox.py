@@ -6,7 +6,6 @@ row from before it writes its event until it is committed.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import islice
 
 import msgspec
 from sqlalchemy import Connection, Table, delete, insert, select
@@ -17,8 +16,11 @@ from chalicelib.storage.sql.deliveries import SQLDeliveries
 from chalicelib.storage.sql.transactions import Database
 
 # How far a relay looks for subjects that no other relay has, in rows for each event that it may
-# pass on. Beyond that it leaves events to the next time: a backlog is not read to its end.
-_WINDOW = 10
+# pass on: at first, and where the others have all that it finds. Beyond that it leaves events to
+# the next time: a backlog is not read to its end.
+_WINDOWS = (10, 100, 1000)
+# PostgreSQL takes 65,535 parameters in a statement.
+_HEADS = 10_000
 
 _decode = msgspec.json.Decoder(CloudEvent).decode
 
@@ -60,20 +62,33 @@ class SQLOutbox:
         """Return the ids of the first events that no other relay has.
 
         Whoever locks the first event of a subject has all of them: a later one is passed on only
-        together with those before it, or after they are gone.
+        together with those before it, or after they are gone. Each look is a statement of its own,
+        which sees an event only together with those before it.
         """
-        events = self._first(connection, _WINDOW * limit)
-        heads: dict[str, int] = {}
-        for own_id, subject in events:
-            heads.setdefault(subject, own_id)
-        table = self._table
-        locking = (
-            select(table.c.id)
-            .where(table.c.id.in_(islice(heads.values(), limit)))
-            .with_for_update(skip_locked=True)
-        )
-        locked = {*connection.scalars(locking)}
+        for window in _WINDOWS:
+            events = self._first(connection, window * limit)
+            heads: dict[str, int] = {}
+            for own_id, subject in events:
+                heads.setdefault(subject, own_id)
+            locked = self._lock(connection, [*heads.values()], limit)
+            if locked or len(events) < window * limit:
+                break
         return [own_id for own_id, subject in events if heads[subject] in locked][:limit]
+
+    def _lock(self, connection: Connection, heads: Sequence[int], limit: int) -> set[int]:
+        """Lock up to `limit` of these events that nobody has locked, the first ones."""
+        own_id = self._table.c.id
+        for start in range(0, len(heads), _HEADS):
+            free = (
+                select(own_id)
+                .where(own_id.in_(heads[start : start + _HEADS]))
+                .order_by(own_id)
+                .limit(limit)
+                .with_for_update(skip_locked=True)
+            )
+            if locked := {*connection.scalars(free)}:
+                return locked
+        return set()
 
     def _first(self, connection: Connection, limit: int) -> list[tuple[int, str]]:
         """Return the id and the subject of the first events, in the order of writing."""
