@@ -21,6 +21,7 @@ from chalicelib.domain.deliveries import (
     DeliveryService,
     DeliveryWithEvent,
     EventfulStorage,
+    QueueingStorage,
     WebhookDisabled,
 )
 from chalicelib.domain.errors import Forbidden, Unavailable
@@ -77,11 +78,13 @@ from chalicelib.web.problem_details import Explanation, ProblemName, explain
 from chalicelib.web.responses import Cacheable, Deprecated, Text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chalicelib.domain.webhook_endpoints import WebhookEndpoints
     from chalicelib.events.bus import EventBus
     from chalicelib.events.bus_deliveries import BusDeliveries
     from chalicelib.events.fan_out import FanOut
-    from chalicelib.events.functions import QueueFunction, StreamFunction
+    from chalicelib.events.functions import Loop, QueueFunction, StreamFunction
     from chalicelib.events.queue import WebhookQueue
 
 settings = cache(Settings.from_environment)
@@ -620,19 +623,27 @@ def queue_function() -> "QueueFunction":
     return QueueFunction(storage().deliveries, sender().attempt, webhook_queue())
 
 
-def pass_on_and_send(seconds: float) -> None:
-    """Relay the outbox, and send the deliveries in the database, for so many seconds."""
-    from chalicelib.domain.deliveries import QueueingStorage  # noqa: PLC0415
-    from chalicelib.events.functions import run_for  # noqa: PLC0415
+def outbox_loops() -> "Sequence[Loop]":
+    """Return what relays the outbox, and what sends the deliveries in the database, until stopped.
+
+    Nothing where a table's stream is the outbox.
+    """
     from chalicelib.events.relay import Relay  # noqa: PLC0415
     from chalicelib.events.worker import DeliveryWorker  # noqa: PLC0415
 
     queueing = storage()
     if not isinstance(queueing, QueueingStorage):
-        raise TypeError(f"{settings().storage_scheme} is its own outbox.")
+        return ()
     relay = Relay(queueing.outbox, fan_out())
     worker = DeliveryWorker(queueing.deliveries, sender())
-    run_for(seconds, [relay.run, worker.run])
+    return relay.run, worker.run
+
+
+def pass_on_and_send(seconds: float) -> None:
+    """Relay the outbox, and send the deliveries in the database, for so many seconds."""
+    from chalicelib.events.functions import run_for  # noqa: PLC0415
+
+    run_for(seconds, outbox_loops())
 
 
 # A stage has the functions that its storage needs.
@@ -689,4 +700,4 @@ if settings().is_lambda:
 if settings().is_chalice_command:
     import localdev
 
-    localdev.prepare(app, settings, storage)
+    localdev.prepare(app, outbox_loops)

@@ -33,6 +33,9 @@ class Queue(Protocol):
         """Let a received message come back later."""
 
 
+Loop = Callable[[threading.Event], None]
+"""What runs until an event is set."""
+
 Record = Mapping[str, Any]
 Report = dict[str, list[dict[str, str]]]
 
@@ -185,7 +188,7 @@ def _is_about(asked: QueuedDelivery, delivery: Delivery) -> bool:
     return delivery.status == "pending" and delivery.requested_at == asked.requested_at
 
 
-def run_for(seconds: float, loops: Sequence[Callable[[threading.Event], None]]) -> None:
+def run_for(seconds: float, loops: Sequence[Loop]) -> None:
     """Run loops, each in a thread, and let them end after `seconds`; return when all have.
 
     Raises what a loop raises, or else the last error that they noted in the activity, so that the
