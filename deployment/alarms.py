@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resou
 from collections.abc import Iterable
 from typing import Any
 
-from deployment.event_functions import SLOW_STREAM
+from deployment.event_functions import OLD_OUTBOX, SLOW_STREAM
 
 # DynamoDB reports errors per operation, and throttled requests per table.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
@@ -84,6 +84,18 @@ def stream_alarms(relay: str, send: str, queues: Iterable[str]) -> Resources:
         )
         for name in queues
     }
+
+
+def outbox_alarms(relay: str) -> Resources:
+    """Return the alarm for late events of a stage on PostgreSQL, by the function's logical name."""
+    late = _alarm(
+        "UserManagement",
+        "OutboxAge",
+        {"FunctionName": {"Ref": relay}},
+        "Changes are passed on more than 15 minutes late",
+    )
+    late["Properties"] |= {"Statistic": "Maximum", "Threshold": OLD_OUTBOX}
+    return {"LateEvents": late}
 
 
 def as_dimensions(values: dict[str, object]) -> list[dict[str, object]]:

@@ -174,8 +174,17 @@ def _events(stage: Monitored) -> list[Widget]:
     ]
     return [
         _graph("Events: failures", failures),
-        *(_waiting(stage.event_functions[0], *stage.queues) if stage.queues else ()),
+        *(
+            _waiting(stage.event_functions[0], *stage.queues)
+            if stage.queues
+            else [_outbox(stage.event_functions[0])]
+        ),
     ]
+
+
+def _outbox(relay: str) -> Widget:
+    age: Metric = [_NAMESPACE, "OutboxAge", "FunctionName", relay, {"label": "outbox, in seconds"}]
+    return _graph("Events: age of the oldest", [age], stat="Maximum")
 
 
 def _waiting(relay: str, queue: str, *failures: str) -> list[Widget]:

@@ -34,6 +34,9 @@ MAX_RECEIVES = 100
 SLOW_STREAM = 15 * 60 * 1000
 """How old a record of the stream may be when it is passed on before an alarm, in milliseconds."""
 
+OLD_OUTBOX = 15 * 60
+"""How old an event in PostgreSQL's outbox may be before an alarm, in seconds."""
+
 
 def names(stage: Stage) -> tuple[str, ...]:
     """Return the functions of events that the stage has, by Chalice's names."""

@@ -184,6 +184,9 @@ class Outbox(Protocol):
         never get the same event, nor one an event whose predecessor the other one has.
         """
 
+    def oldest(self) -> str | None:
+        """Return the time of the event that was written first, None if there is none."""
+
 
 class EventfulStorage(Storage, Protocol):
     """Storage that also keeps what is sent to webhooks: every engine."""

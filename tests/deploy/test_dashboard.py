@@ -160,6 +160,8 @@ def test_a_stage_without_a_table_has_no_widgets_about_one() -> None:
     assert "SQS" not in text
     assert "IteratorAge" not in text
     assert "shop-prod-relayOutbox" in text
+    assert "OutboxAge" in text
+    assert "OutboxAge" in LINE
     assert QUERIES.keys() - for_storage(stage) == {"Capacity by route"}
 
 

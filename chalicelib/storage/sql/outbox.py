@@ -58,6 +58,13 @@ class SQLOutbox:
         is_empty = self._database.read(lambda connection: not self._first(connection, 1))
         return 0 if is_empty else self._database.write(pass_on)
 
+    def oldest(self) -> str | None:
+        """See Outbox."""
+        columns = self._table.c
+        first = select(columns.event).where(columns.id > 0).order_by(columns.id).limit(1)
+        text = self._database.read(lambda connection: connection.scalar(first))
+        return None if text is None else _decode(text).time
+
     def _locked(self, connection: Connection, limit: int) -> list[int]:
         """Return the ids of the first events that no other relay has.
 
