@@ -56,8 +56,11 @@ class BusDeliveries:
         settled = self._settled(message.delivery, error, started)
         if settled.status == "failed":
             _log.error("The bus does not get the event %s: %s", settled.event_id, error)
-        self._deliveries.replace(settled, message.delivery.requested_at)
-        return settled
+        if self._deliveries.replace(settled, message.delivery.requested_at):
+            return settled
+        # The queue had it twice, and somebody else was faster; or it has expired.
+        found = self._deliveries.get(BUS, settled.delivery_id)
+        return settled if found is None else found.delivery
 
     def _error(self, message: Message) -> str:
         """Publish the event, and return why that failed, "" if it did not."""

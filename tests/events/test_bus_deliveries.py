@@ -118,6 +118,13 @@ def test_without_a_bus_nothing_waits_for_it(setting: Setting) -> None:
     assert delivery.next_attempt_at is UNSET
 
 
+def test_a_delivery_that_is_gone_is_done(setting: Setting) -> None:
+    """A delivery that expires during its attempt is not kept anew."""
+    message = new_delivery(an_event(), BUS, setting.clock())
+    assert setting.sender.attempt(message).status == "succeeded"
+    assert setting.webhooks.storage.deliveries.get(BUS, message.delivery.id) is None
+
+
 def test_the_queue_in_the_database_serves_the_bus(setting: Setting) -> None:
     """A worker sends what is due to the bus, as it does to webhooks."""
     begin()

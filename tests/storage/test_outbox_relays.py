@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
 import pytest
+from sqlalchemy import update
 
 from chalicelib.domain.deliveries import Message
 from chalicelib.domain.events import CloudEvent
@@ -13,6 +14,7 @@ from chalicelib.storage.sql.deliveries import SQLDeliveries
 from chalicelib.storage.sql.outbox import SQLOutbox
 from chalicelib.storage.sql.schema import Schema
 from chalicelib.storage.sql.transactions import Database
+from chalicelib.telemetry.activity import begin
 from localdev.emulators import Emulators
 from tests.conftest import url_of
 from tests.storage.conftest import empty
@@ -26,10 +28,14 @@ class Relays:
 
     def __init__(self, database: Database) -> None:
         schema = Schema(RESOURCES)
-        self._database = database
-        self._outbox = SQLOutbox(
-            database, schema.outbox, SQLDeliveries(database, schema.deliveries)
-        )
+        self._database, self._table = database, schema.outbox
+        deliveries = SQLDeliveries(database, schema.deliveries)
+        self._outbox = SQLOutbox(database, self._table, deliveries)
+
+    def damage(self, subject: str) -> None:
+        """Make the events of a subject unreadable."""
+        damaged = update(self._table).where(self._table.c.subject == subject).values(event="{}")
+        self._database.write(lambda connection: connection.execute(damaged))
 
     def write(self, *subjects: str) -> None:
         """Write an event of each of the subjects, in this order."""
@@ -45,7 +51,7 @@ class Relays:
             meanwhile()
             return []
 
-        assert self._outbox.relay(LIMIT, deliver) == len(found)
+        self._outbox.relay(LIMIT, deliver)
         return found
 
 
@@ -97,3 +103,20 @@ def test_a_large_backlog_of_one_subject_hides_no_other(relays: Relays) -> None:
     started = time.perf_counter()
     assert relays.relay() == ["/users/busy"] * 100
     assert time.perf_counter() - started < 1
+
+
+def test_what_cannot_be_read_holds_up_nothing(
+    relays: Relays, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An event that cannot be read is logged as an error and left out; those behind it go on."""
+    activity = begin()
+    relays.write("/users/a", "/users/odd", "/users/b")
+    relays.damage("/users/odd")
+
+    assert relays.relay() == ["/users/a", "/users/b"]
+
+    assert relays.relay() == []
+    assert activity.error is not None
+    [record] = caplog.records
+    assert record.levelname == "ERROR"
+    assert "cannot be read, and was left out" in record.getMessage()

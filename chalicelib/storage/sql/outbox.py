@@ -5,6 +5,7 @@ visible in another order. Those of one subject cannot: each change holds the loc
 row from before it writes its event until it is committed.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -14,6 +15,7 @@ from chalicelib.domain.deliveries import Message
 from chalicelib.domain.events import CloudEvent
 from chalicelib.storage.sql.deliveries import SQLDeliveries
 from chalicelib.storage.sql.transactions import Database
+from chalicelib.telemetry.activity import current
 
 # How far a relay looks for subjects that no other relay has, in rows for each event that it may
 # pass on: at first, and where the others have all that it finds. Beyond that it leaves events to
@@ -23,6 +25,7 @@ _WINDOWS = (10, 100, 1000)
 _HEADS = 10_000
 
 _decode = msgspec.json.Decoder(CloudEvent).decode
+_log = logging.getLogger(__name__)
 
 
 class SQLOutbox:
@@ -42,15 +45,20 @@ class SQLOutbox:
     def relay(
         self, limit: int, deliver: Callable[[Sequence[CloudEvent]], Sequence[Message]]
     ) -> int:
-        """See Outbox. On SQLite nobody else writes while `deliver` runs."""
+        """See Outbox. On SQLite nobody else writes while `deliver` runs.
+
+        An event that cannot be read never could be: it is logged, noted as the error of the
+        activity, and left out, so that nothing waits behind it.
+        """
         table = self._table
 
         def pass_on(connection: Connection) -> int:
             chosen = self._locked(connection, limit)
             if chosen:
-                events = select(table.c.event).where(table.c.id.in_(chosen)).order_by(table.c.id)
-                messages = deliver([_decode(text) for text in connection.scalars(events)])
-                self._deliveries.insert(connection, messages)
+                rows = select(table.c.id, table.c.event).where(table.c.id.in_(chosen))
+                found = connection.execute(rows.order_by(table.c.id))
+                events = [event for row in found if (event := _event(row.id, row.event))]
+                self._deliveries.insert(connection, deliver(events))
                 connection.execute(delete(table).where(table.c.id.in_(chosen)))
             return len(chosen)
 
@@ -104,3 +112,12 @@ class SQLOutbox:
         first = select(columns.id, columns.subject).where(columns.id > 0)
         rows = connection.execute(first.order_by(columns.id).limit(limit))
         return [(row.id, row.subject) for row in rows]
+
+
+def _event(own_id: int, text: str) -> CloudEvent | None:
+    try:
+        return _decode(text)
+    except msgspec.MsgspecError as error:
+        _log.exception("The event %d in the outbox cannot be read, and was left out", own_id)
+        current().error = error
+        return None
