@@ -28,6 +28,7 @@ def deploy(stage: Stage) -> str:
     account = Account()
     _check_state(stage, account)
     _check_parameters(stage, account)
+    _check_bus(stage, account)
     _create_data(stage, account)
     if stage.uses_dynamodb:
         queue_url = event_sources.create_queues(stage, account)
@@ -94,6 +95,25 @@ def _check_parameters(stage: Stage, account: Account) -> None:
                 f"There is no SSM parameter {name!r}, which {variable} names: create it with 'aws"
                 f" ssm put-parameter --type SecureString --name {name} --value SECRET'."
             ) from None
+
+
+def _check_bus(stage: Stage, account: Account) -> None:
+    """Raise DeploymentError if there is no such bus: EventBridge would drop events without a word.
+
+    https://github.com/aws/aws-sdk/issues/186
+    """
+    events, name = account.client("events"), stage.event_bus
+    if not name:
+        return
+    try:
+        events.describe_event_bus(Name=name)
+    except events.exceptions.ResourceNotFoundException:
+        raise DeploymentError(
+            f"There is no event bus {name!r}, which EVENT_BUS names: create it, or correct the"
+            " name."
+        ) from None
+    except events.exceptions.ClientError:
+        return  # Another account's, which allows to put events and nothing else.
 
 
 def _create_data(stage: Stage, account: Account) -> None:

@@ -133,6 +133,19 @@ def test_a_stage_deployed_from_elsewhere_is_left_alone(
     assert f"{api.prefix!r} is deployed in this account already" in done.stderr
 
 
+def test_a_bus_that_does_not_exist_is_refused(cloud: Cloud, tmp_path: Path) -> None:
+    """EventBridge would take events for it and drop them, so nothing is deployed."""
+    project = Project(tmp_path / "without-a-bus")
+    project.configure("prod", **AUTHENTICATION, EVENT_BUS="missing")
+
+    done = project.deployment("deploy", "prod", **cloud.variables)
+
+    assert done.returncode == 1
+    assert "There is no event bus 'missing', which EVENT_BUS names" in done.stderr
+    names = cloud.client("dynamodb").list_tables()["TableNames"]
+    assert "user-management-prod" not in names
+
+
 def test_deleting_keeps_the_data_by_default(cloud: Cloud, project: Project, api: Deployed) -> None:
     """`make delete` keeps only the table and its queues; TABLE=delete deletes these too.
 
