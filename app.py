@@ -21,6 +21,7 @@ from chalicelib.domain.deliveries import (
     DeliveryService,
     DeliveryWithEvent,
     EventfulStorage,
+    QueueingStorage,
     WebhookDisabled,
 )
 from chalicelib.domain.errors import Forbidden, Unavailable
@@ -77,11 +78,14 @@ from chalicelib.web.problem_details import Explanation, ProblemName, explain
 from chalicelib.web.responses import Cacheable, Deprecated, Text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chalicelib.domain.webhook_endpoints import WebhookEndpoints
+    from chalicelib.events.bus import EventBus
+    from chalicelib.events.bus_deliveries import BusDeliveries
     from chalicelib.events.fan_out import FanOut
-    from chalicelib.events.functions import QueueFunction, StreamFunction
+    from chalicelib.events.functions import Loop, QueueFunction, StreamFunction
     from chalicelib.events.queue import WebhookQueue
-    from chalicelib.events.sender import Sender
 
 settings = cache(Settings.from_environment)
 
@@ -560,24 +564,35 @@ def webhook_endpoints() -> "WebhookEndpoints":
 
 
 @cache
-def sender() -> "Sender":
-    """Return what sends deliveries to webhooks."""
+def event_bus() -> "EventBus | None":
+    """Return the bus that gets all events, if there is one."""
+    from chalicelib.events.batches import BatchClient  # noqa: PLC0415
+    from chalicelib.events.bus import SERVICE, EventBus  # noqa: PLC0415
+
+    name = settings().event_bus
+    # What it does not take soon is tried again later.
+    return EventBus(name, BatchClient(SERVICE, budget=4)) if name else None
+
+
+@cache
+def sender() -> "BusDeliveries":
+    """Return what sends deliveries to webhooks, and to the bus."""
+    from chalicelib.events.bus_deliveries import BusDeliveries  # noqa: PLC0415
     from chalicelib.events.http_post import HTTPPost  # noqa: PLC0415
     from chalicelib.events.sender import Sender  # noqa: PLC0415
 
+    deliveries, bus = storage().deliveries, event_bus()
     post = HTTPPost(allows_loopback=settings().allows_loopback_webhooks)
-    return Sender(storage().deliveries, webhook_endpoints(), post)
+    webhooks = Sender(deliveries, webhook_endpoints(), post)
+    return BusDeliveries(bus.publish if bus else None, deliveries, webhooks.attempt)
 
 
 @cache
 def fan_out() -> "FanOut":
     """Return what makes deliveries of events, and publishes these if there is a bus."""
-    from chalicelib.events.batches import BatchClient  # noqa: PLC0415
-    from chalicelib.events.bus import SERVICE, EventBus  # noqa: PLC0415
     from chalicelib.events.fan_out import FanOut  # noqa: PLC0415
 
-    name = settings().event_bus
-    bus = EventBus(name, BatchClient(SERVICE)) if name else None
+    bus = event_bus()
     return FanOut(webhook_endpoints(), bus.publish if bus else None)
 
 
@@ -608,19 +623,27 @@ def queue_function() -> "QueueFunction":
     return QueueFunction(storage().deliveries, sender().attempt, webhook_queue())
 
 
-def pass_on_and_send(seconds: float) -> None:
-    """Relay the outbox, and send the deliveries in the database, for so many seconds."""
-    from chalicelib.domain.deliveries import QueueingStorage  # noqa: PLC0415
-    from chalicelib.events.functions import run_for  # noqa: PLC0415
+def outbox_loops() -> "Sequence[Loop]":
+    """Return what relays the outbox, and what sends the deliveries in the database, until stopped.
+
+    Nothing where a table's stream is the outbox.
+    """
     from chalicelib.events.relay import Relay  # noqa: PLC0415
     from chalicelib.events.worker import DeliveryWorker  # noqa: PLC0415
 
     queueing = storage()
     if not isinstance(queueing, QueueingStorage):
-        raise TypeError(f"{settings().storage_scheme} is its own outbox.")
+        return ()
     relay = Relay(queueing.outbox, fan_out())
     worker = DeliveryWorker(queueing.deliveries, sender())
-    run_for(seconds, [relay.run, worker.run])
+    return relay.run, worker.run
+
+
+def pass_on_and_send(seconds: float) -> None:
+    """Relay the outbox, and send the deliveries in the database, for so many seconds."""
+    from chalicelib.events.functions import run_for  # noqa: PLC0415
+
+    run_for(seconds, outbox_loops())
 
 
 # A stage has the functions that its storage needs.
@@ -677,4 +700,4 @@ if settings().is_lambda:
 if settings().is_chalice_command:
     import localdev
 
-    localdev.prepare(app, settings, storage)
+    localdev.prepare(app, outbox_loops)

@@ -23,6 +23,9 @@ LIFETIME = 7 * 24 * 60 * 60
 
 TEST_EVENT = "webhook.test"
 
+BUS = "bus"
+"""In place of a webhook's id: the deliveries of what the event bus did not take at first."""
+
 
 class DeliveryNotFound(NotFound):
     """The webhook has no such delivery, or it was too long ago."""
@@ -181,6 +184,9 @@ class Outbox(Protocol):
         never get the same event, nor one an event whose predecessor the other one has.
         """
 
+    def oldest(self) -> str | None:
+        """Return the time of the event that was written first, None if there is none."""
+
 
 class EventfulStorage(Storage, Protocol):
     """Storage that also keeps what is sent to webhooks: every engine."""
@@ -210,18 +216,18 @@ class QueueingStorage(EventfulStorage, Protocol):
         """The events that have not been passed on."""
 
 
-def new_delivery(event: CloudEvent, webhook: Webhook, now: int) -> Message:
-    """Return the first delivery of an event to a webhook, at `now` (milliseconds).
+def new_delivery(event: CloudEvent, webhook_id: str, now: int) -> Message:
+    """Return the first delivery of an event to a webhook, or BUS, at `now` (milliseconds).
 
     Its id follows from both, so that a repetition makes no second one.
     """
     made_at = int(datetime.fromisoformat(event.time).timestamp() * 1000)
-    digest = hashlib.sha256(f"{event.id}\n{webhook.webhook_id}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{event.id}\n{webhook_id}".encode()).hexdigest()
     timestamp = ids.timestamp(now)
     delivery = Delivery(
         # In UUIDv8's form, whose time makes ids sort as others do (RFC 9562 §5.8).
         delivery_id=f"dlv_{made_at:012x}8{digest[:3]}8{digest[3:18]}",
-        webhook_id=webhook.webhook_id,
+        webhook_id=webhook_id,
         event_id=event.id,
         event_type=event.type,
         status="pending",
@@ -300,17 +306,16 @@ class DeliveryService:
 
         Raises WebhookNotFound, WebhookDisabled.
         """
-        webhook, now = self._require_enabled(webhook_id), self._now()
+        self._require_enabled(webhook_id)
+        now = self._now()
         event = new_test_event(webhook_id, self._source, now)
-        message = new_delivery(event, webhook, now)
+        message = new_delivery(event, webhook_id, now)
         self._deliveries().add([message])
         return _with_event(message)
 
-    def _require_enabled(self, webhook_id: str) -> Webhook:
-        webhook = self._webhooks.get(webhook_id)
-        if webhook.status != "enabled":
+    def _require_enabled(self, webhook_id: str) -> None:
+        if self._webhooks.get(webhook_id).status != "enabled":
             raise WebhookDisabled
-        return webhook
 
     def _existing(self, webhook_id: str, delivery_id: str) -> Message:
         message = self._deliveries().get(webhook_id, delivery_id)

@@ -4,11 +4,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
+from typing import Protocol
 
 from chalicelib.domain import ids
-from chalicelib.domain.deliveries import DeliveryQueue, Message
+from chalicelib.domain.deliveries import Delivery, DeliveryQueue, Message
 from chalicelib.domain.service import milliseconds
-from chalicelib.events.sender import Sender
+from chalicelib.telemetry.activity import current
 
 _LEASE_SECONDS = 60
 _POLL_SECONDS = 0.2
@@ -18,6 +20,13 @@ _AT_ONCE = 4
 _GRACE_SECONDS = 2
 
 _log = logging.getLogger(__name__)
+
+
+class Sends(Protocol):
+    """See Sender and BusDeliveries."""
+
+    def attempt(self, message: Message) -> Delivery:
+        """Send the event of a pending delivery, and keep what becomes of it."""
 
 
 class DeliveryWorker:
@@ -30,7 +39,7 @@ class DeliveryWorker:
     def __init__(
         self,
         queue: DeliveryQueue,
-        sender: Sender,
+        sender: Sends,
         *,
         lease: float = _LEASE_SECONDS,
         now: Callable[[], int] = milliseconds,
@@ -50,9 +59,9 @@ class DeliveryWorker:
     ) -> None:
         """Send deliveries until `stop` is set, looking for due ones every `poll` seconds.
 
-        A failure of storage is logged, and tried again later: each time after twice as long, up to
-        30 seconds. At the end, attempts that have begun get `grace` seconds to finish; the others
-        are due again after the lease.
+        A failure of storage is logged, noted as the error of the activity, and tried again later:
+        each time after twice as long, up to 30 seconds. At the end, attempts that have begun get
+        `grace` seconds to finish; the others are due again after the lease.
         """
         wait = poll
         while not stop.is_set():
@@ -61,6 +70,7 @@ class DeliveryWorker:
                 self._purge()
                 wait = poll
             except Exception as error:  # noqa: BLE001 - the loop must outlive whatever fails
+                current().error = error
                 _log.warning("Deliveries stay, to be sent later: %r", error)
                 wait = min(2 * wait, _MAX_WAIT_SECONDS)
             stop.wait(wait)
@@ -80,7 +90,8 @@ class DeliveryWorker:
             threads = self._threads.setdefault(webhook_id, [])
             if len(threads) < _AT_ONCE:
                 # A daemon: the end of the process does not wait for a slow endpoint.
-                thread = threading.Thread(target=self._send, args=(webhook_id, stop), daemon=True)
+                arguments = (self._send, webhook_id, stop)
+                thread = threading.Thread(target=copy_context().run, args=arguments, daemon=True)
                 threads.append(thread)
                 thread.start()
 
@@ -91,6 +102,7 @@ class DeliveryWorker:
                 for message in claimed:
                     self._attempt(message)
         except Exception as error:  # noqa: BLE001 - as above
+            current().error = error
             _log.warning("Deliveries to %s stay, to be sent later: %r", webhook_id, error)
 
     def _claim(self, webhook_id: str) -> list[Message]:
@@ -104,6 +116,7 @@ class DeliveryWorker:
         try:
             self._sender.attempt(message)
         except Exception as error:  # noqa: BLE001 - the others are sent nevertheless
+            current().error = error
             _log.warning(
                 "A delivery to %s is sent again later: %r", message.delivery.webhook_id, error
             )

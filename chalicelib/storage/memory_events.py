@@ -117,6 +117,11 @@ class MemoryOutbox:
                 del self._events[: len(events)]
             return len(events)
 
+    def oldest(self) -> str | None:
+        """See Outbox."""
+        events = self._events[:1]
+        return _decode(events[0]).time if events else None
+
 
 def _is_due(delivery: Delivery, now: str) -> bool:
     attempt = delivery.next_attempt_at

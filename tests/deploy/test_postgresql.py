@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
@@ -121,7 +122,11 @@ def test_the_packages_have_the_driver_and_no_table(tmp_path: Path) -> None:
     template = "build/dev/cloudformation/template.yaml"
     lint = cfn_tool("cfn-lint")
     assert succeeded(project.run(*lint, template)) == ""
-    assert "DynamoDB" not in (project.folder / template).read_text()
+    text_ = (project.folder / template).read_text()
+    assert "DynamoDB" not in text_
+    late = yaml.safe_load(text_)["Resources"]["LateEvents"]["Properties"]
+    assert (late["Namespace"], late["MetricName"]) == ("UserManagement", "OutboxAge")
+    assert late["Threshold"] == 15 * 60
     with zipfile.ZipFile(project.folder / "build/dev/cloudformation/deployment.zip") as package:
         tops = {name.partition("/")[0] for name in package.namelist()}
     assert {"psycopg", "psycopg_binary", "sqlalchemy"} <= tops
