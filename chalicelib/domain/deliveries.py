@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chalicelib.domain import ids
-from chalicelib.domain.errors import Conflict, NotFound
+from chalicelib.domain.errors import Conflict, NotFound, Unavailable
 from chalicelib.domain.events import CloudEvent, EventId, EventType
 from chalicelib.domain.fields import Timestamp, id_field
 from chalicelib.domain.pagination import PageQuery
@@ -22,6 +22,8 @@ LIFETIME = 7 * 24 * 60 * 60
 """How long a delivery is kept after sending was last asked for, in seconds."""
 
 TEST_EVENT = "webhook.test"
+
+_TRIES = 10
 
 
 class DeliveryNotFound(NotFound):
@@ -41,6 +43,9 @@ class WebhookDisabled(Conflict):
     explanation = "Nothing is sent to a disabled webhook, until an administrator enables it again."
     detail = "The webhook is disabled; set its status to 'enabled' first."
 
+
+SETTLED = ("requested_at", "attempts", "status")
+"""What differs of a delivery once an attempt has ended, or sending was asked for again."""
 
 DeliveryId = Annotated[
     str, id_field("dlv_", "delivery", "019a9d3d2f187a4b8c1d2e3f4a5b6c7d", DeliveryNotFound)
@@ -145,10 +150,10 @@ class Deliveries(Protocol):
         Of the query, `limit`, `ascending` and `after` count.
         """
 
-    def replace(self, delivery: Delivery, requested_at: str) -> bool:
-        """Keep what has become of a delivery, unless sending was asked for again meanwhile.
+    def replace(self, delivery: Delivery, seen: Delivery) -> bool:
+        """Keep what has become of a delivery, unless it has changed since it was `seen`.
 
-        Return whether the stored `requested_at` was the given one; if not, nothing changes.
+        Return whether all that `SETTLED` names was still as seen; if not, nothing changes.
         """
 
 
@@ -282,18 +287,23 @@ class DeliveryService:
     def send_again(self, webhook_id: str, delivery_id: str) -> DeliveryWithEvent:
         """Ask for a delivery to be sent again, with all its attempts.
 
-        Raises WebhookNotFound, WebhookDisabled, DeliveryNotFound.
+        Raises WebhookNotFound, WebhookDisabled, DeliveryNotFound, and Unavailable if the delivery
+        changes each time before it can be asked for.
         """
         self._require_enabled(webhook_id)
-        message = self._existing(webhook_id, delivery_id)
-        now = ids.timestamp(self._now())
-        asked = msgspec.structs.replace(
-            message.delivery, status="pending", attempts=0, requested_at=now, next_attempt_at=now
-        )
-        if not self._deliveries().replace(asked, message.delivery.requested_at):
-            # Somebody else has just asked for the same.
-            return _with_event(self._existing(webhook_id, delivery_id))
-        return _with_event(Message(asked, message.payload))
+        for _ in range(_TRIES):
+            message = self._existing(webhook_id, delivery_id)
+            now = ids.timestamp(self._now())
+            asked = msgspec.structs.replace(
+                message.delivery,
+                status="pending",
+                attempts=0,
+                requested_at=now,
+                next_attempt_at=now,
+            )
+            if self._deliveries().replace(asked, message.delivery):
+                return _with_event(Message(asked, message.payload))
+        raise Unavailable
 
     def send_test(self, webhook_id: str) -> DeliveryWithEvent:
         """Send a test event to a webhook, whatever types of events it names.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec import UNSET
 
-from chalicelib.domain.deliveries import Delivery, Message
+from chalicelib.domain.deliveries import SETTLED, Delivery, Message
 from chalicelib.domain.events import CloudEvent
 from chalicelib.domain.storage import Page, Query
 
@@ -33,11 +33,11 @@ class MemoryDeliveries:
         """See Deliveries."""
         return self._messages.get(webhook_id, {}).get(delivery_id)
 
-    def replace(self, delivery: Delivery, requested_at: str) -> bool:
+    def replace(self, delivery: Delivery, seen: Delivery) -> bool:
         """See Deliveries."""
         with self._lock:
             old = self.get(delivery.webhook_id, delivery.id)
-            if old is None or old.delivery.requested_at != requested_at:
+            if old is None or _settled(old.delivery) != _settled(seen):
                 return False
             self._messages[delivery.webhook_id][delivery.id] = Message(delivery, old.payload)
             return True
@@ -116,6 +116,10 @@ class MemoryOutbox:
                 self._deliveries.add(deliver(events))
                 del self._events[: len(events)]
             return len(events)
+
+
+def _settled(delivery: Delivery) -> list[object]:
+    return [getattr(delivery, name) for name in SETTLED]
 
 
 def _is_due(delivery: Delivery, now: str) -> bool:

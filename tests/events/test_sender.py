@@ -213,6 +213,34 @@ def test_sending_again_during_an_attempt_is_not_lost(webhooks: Webhooks) -> None
     assert len(post.sent) == 2
 
 
+@pytest.mark.parametrize("late", [FAILED, GONE])
+def test_a_late_failure_does_not_undo_a_success(webhooks: Webhooks, late: Outcome) -> None:
+    """Of two senders of one delivery, the one that ends later keeps nothing of its attempt."""
+    webhook, post = webhooks.add(), Post(late)
+    message = webhooks.delivery(webhook)
+
+    def send_as_well() -> None:
+        post.meanwhile = lambda: None
+        assert sender(webhooks, Post(FINE)).attempt(message).status == "succeeded"
+
+    post.meanwhile = send_as_well
+    delivery = attempted(webhooks, post, message).delivery
+
+    assert (delivery.status, delivery.attempts, delivery.response_status) == ("succeeded", 1, 204)
+    assert webhooks.webhook(webhook) == webhook
+
+
+def test_nothing_is_written_over_a_webhook_that_was_disabled(webhooks: Webhooks) -> None:
+    """A sender that finds the webhook disabled leaves what another sender has just kept."""
+    webhook = webhooks.add()
+    message = webhooks.delivery(webhook)
+    sender(webhooks, Post(FINE)).attempt(message)
+    webhooks.change(webhook, status="disabled")
+
+    assert sender(webhooks, Post(FINE)).attempt(message).status == "succeeded"
+    assert webhooks.now(message).delivery.status == "succeeded"
+
+
 class Forgetful(WebhookEndpoints):
     """Endpoints of which nothing can be noted."""
 

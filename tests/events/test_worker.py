@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.deliveries import Message
+from chalicelib.domain.deliveries import Delivery, Message
 from chalicelib.domain.ids import timestamp
 from chalicelib.events.http_post import Outcome
 from chalicelib.events.sender import Sender
@@ -193,10 +193,10 @@ class FailingQueue(MemoryDeliveries):
         self._fail("claim")
         return super().claim(webhook_id, now, until, limit)
 
-    def replace(self, delivery: Any, requested_at: str) -> bool:
+    def replace(self, delivery: Delivery, seen: Delivery) -> bool:
         """See Deliveries."""
         self._fail("replace")
-        return super().replace(delivery, requested_at)
+        return super().replace(delivery, seen)
 
 
 @pytest.mark.parametrize("operation", ["due_webhooks", "claim", "replace"])

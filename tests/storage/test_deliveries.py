@@ -1,7 +1,7 @@
 """Deliveries: every engine keeps them alike; SQL and memory are also their queue."""
 
 from collections.abc import Iterable
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from msgspec import UNSET
@@ -78,7 +78,7 @@ def test_a_known_delivery_is_not_added_again(deliveries: Deliveries) -> None:
     first, second = a_delivery(webhook_id), a_delivery(webhook_id)
     deliveries.add([])
     deliveries.add([first])
-    assert deliveries.replace(attempted(first), TIME)
+    assert deliveries.replace(attempted(first), first.delivery)
 
     deliveries.add([replace(first, payload="{}"), second])
 
@@ -120,25 +120,75 @@ def test_what_became_of_a_delivery_is_kept(deliveries: Deliveries) -> None:
         attempted(message), status="succeeded", next_attempt_at=UNSET, error=UNSET, attempts=2
     )
 
+    seen = message.delivery
     for delivery in (attempted(message), succeeded):
-        assert deliveries.replace(delivery, TIME)
+        assert deliveries.replace(delivery, seen)
         found = deliveries.get(webhook_id, delivery.id)
         assert found == replace(message, delivery=delivery)
+        seen = delivery
 
 
-def test_an_outdated_result_is_not_kept(deliveries: Deliveries) -> None:
-    """What became of a delivery is dropped once sending was asked for again, or it is forgotten."""
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        {"requested_at": at(60), "next_attempt_at": at(60)},
+        {"attempts": 1, "next_attempt_at": at(5)},
+        {"status": "succeeded", "next_attempt_at": UNSET},
+    ],
+)
+def test_an_outdated_result_is_not_kept(deliveries: Deliveries, meanwhile: dict[str, Any]) -> None:
+    """What became of a delivery is dropped if anything became of it since it was read."""
     message = a_delivery(new_webhook_id())
-    asked = replace(message.delivery, requested_at=at(60), next_attempt_at=at(60))
+    changed = replace(message.delivery, **meanwhile)
     deliveries.add([message])
-    assert deliveries.replace(asked, TIME)
+    assert deliveries.replace(changed, message.delivery)
 
-    assert not deliveries.replace(replace(attempted(message), status="failed"), TIME)
-    assert not deliveries.replace(a_delivery(asked.webhook_id).delivery, TIME)
+    late = replace(attempted(message), status="failed")
+    assert not deliveries.replace(late, message.delivery)
 
-    found = deliveries.get(asked.webhook_id, asked.id)
-    assert found == replace(message, delivery=asked)
-    assert len(deliveries.list(asked.webhook_id, Query(limit=9)).items) == 1
+    found = deliveries.get(changed.webhook_id, changed.id)
+    assert found == replace(message, delivery=changed)
+
+
+def test_a_result_of_what_is_forgotten_is_not_kept(deliveries: Deliveries) -> None:
+    """What became of a delivery that is there no more makes no new one."""
+    delivery = a_delivery(new_webhook_id()).delivery
+
+    assert not deliveries.replace(replace(delivery, attempts=1), delivery)
+
+    assert deliveries.list(delivery.webhook_id, Query(limit=9)).items == []
+
+
+@queueing
+def test_a_claim_outdates_nothing(queue: QueuedDeliveries) -> None:
+    """The result of an attempt that outlived its lease is kept if no other one ended before."""
+    message = a_delivery(new_webhook_id())
+    webhook_id = message.delivery.webhook_id
+    queue.add([message])
+    (first,) = queue.claim(webhook_id, TIME, at(30), 1)
+    (second,) = queue.claim(webhook_id, at(30), at(60), 1)
+
+    done = replace(first.delivery, status="succeeded", attempts=1, next_attempt_at=UNSET)
+    assert queue.replace(done, first.delivery)
+    failed = replace(second.delivery, attempts=1, next_attempt_at=at(90))
+    assert not queue.replace(failed, second.delivery)
+
+    found = queue.get(webhook_id, done.id)
+    assert found == replace(message, delivery=done)
+
+
+def test_of_two_results_at_once_one_is_kept(deliveries: Deliveries) -> None:
+    """When several senders end their attempts at once, exactly one of them is told it was kept."""
+    message = a_delivery(new_webhook_id())
+    deliveries.add([message])
+    results = [replace(attempted(message), duration_ms=number) for number in range(5)]
+
+    outcomes = concurrently(
+        [lambda it=it: deliveries.replace(it, message.delivery) for it in results]
+    )
+
+    (winner,) = [it for it, is_kept in zip(results, outcomes, strict=True) if is_kept]
+    assert deliveries.get(winner.webhook_id, winner.id) == replace(message, delivery=winner)
 
 
 def test_of_two_requests_to_send_again_one_wins(deliveries: Deliveries) -> None:
@@ -147,7 +197,9 @@ def test_of_two_requests_to_send_again_one_wins(deliveries: Deliveries) -> None:
     deliveries.add([message])
     asked = [replace(message.delivery, requested_at=at(number)) for number in range(1, 6)]
 
-    outcomes = concurrently([lambda it=it: deliveries.replace(it, TIME) for it in asked])
+    outcomes = concurrently(
+        [lambda it=it: deliveries.replace(it, message.delivery) for it in asked]
+    )
 
     (winner,) = [it for it, is_kept in zip(asked, outcomes, strict=True) if is_kept]
     assert deliveries.get(winner.webhook_id, winner.id) == replace(message, delivery=winner)
@@ -224,12 +276,12 @@ def test_a_delivery_that_is_done_is_not_claimed_again(queue: QueuedDeliveries) -
     queue.add([message])
     (claimed,) = queue.claim(webhook_id, TIME, at(30), 9)
     done = replace(claimed.delivery, status="succeeded", next_attempt_at=UNSET)
-    assert queue.replace(done, TIME)
+    assert queue.replace(done, claimed.delivery)
 
     assert queue.due_webhooks(at(90)) == []
     assert queue.claim(webhook_id, at(90), at(120), 9) == []
     asked = replace(done, status="pending", requested_at=at(91), next_attempt_at=at(91))
-    assert queue.replace(asked, TIME)
+    assert queue.replace(asked, done)
     assert the_ids(queue.claim(webhook_id, at(91), at(120), 9)) == [message.delivery.id]
 
 

@@ -51,7 +51,7 @@ QUEUES: dict[str, Callable[[QueueingStorage, Message], Any]] = {
     "list after": lambda s, it: s.deliveries.list(
         it.delivery.webhook_id, Query(limit=2, after=it.delivery.id, ascending=True)
     ),
-    "replace": lambda s, it: s.deliveries.replace(it.delivery, TIME),
+    "replace": lambda s, it: s.deliveries.replace(it.delivery, it.delivery),
     "due": lambda s, _: s.deliveries.due_webhooks(TIME),
     "claim": lambda s, it: s.deliveries.claim(it.delivery.webhook_id, TIME, LATER, 2),
     "purge": lambda s, _: s.deliveries.purge(NOW * 2),

@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 import msgspec
 from msgspec import UNSET
 
-from chalicelib.domain.deliveries import Delivery, Message
+from chalicelib.domain.deliveries import SETTLED, Delivery, Message
 from chalicelib.domain.resource import Kind
 from chalicelib.domain.storage import Page, Query
 from chalicelib.storage.dynamodb.creation import put_new
@@ -59,7 +59,7 @@ class DynamoDBDeliveries:
         item = self._operation().send("GetItem", request).get("Item")
         return Message(_delivery(item), item["payload"]["S"]) if item else None
 
-    def replace(self, delivery: Delivery, requested_at: str) -> bool:
+    def replace(self, delivery: Delivery, seen: Delivery) -> bool:
         """See Deliveries."""
         update = Update(self._table, _key(delivery.webhook_id, delivery.id))
         attributes = _attributes(delivery)
@@ -69,11 +69,13 @@ class DynamoDBDeliveries:
             else:
                 update.remove(name)
         update.set(TIME_TO_LIVE, {"N": str(delivery.expires_at)})
-        update.where("#requested_at = :seen", seen={"S": requested_at})
+        expected = _attributes(seen)
+        for name in SETTLED:
+            update.where(f"#{name} = :seen_{name}", **{f"seen_{name}": expected[name]})
         try:
             self._operation().send("UpdateItem", update.request())
         except ConditionFailed as failed:
-            # A retry whose first attempt got through may have changed `requested_at` itself.
+            # A retry whose first attempt got through has changed the delivery itself.
             item = failed.items[0]
             return item is not None and _delivery(item) == delivery
         return True

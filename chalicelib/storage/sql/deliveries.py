@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, select, tuple_, update
 
-from chalicelib.domain.deliveries import Delivery, Message
+from chalicelib.domain.deliveries import SETTLED, Delivery, Message
 from chalicelib.domain.storage import Page, Query
 from chalicelib.storage.sql.schema import DeliveryTable
 from chalicelib.storage.sql.transactions import Database, upsert
@@ -42,14 +42,14 @@ class SQLDeliveries:
         row = self._database.read(lambda connection: connection.execute(found).one_or_none())
         return None if row is None else table.message(row)
 
-    def replace(self, delivery: Delivery, requested_at: str) -> bool:
+    def replace(self, delivery: Delivery, seen: Delivery) -> bool:
         """See Deliveries."""
         table = self._table
         replaced = (
             update(table.table)
             .where(
                 table.is_at(delivery.webhook_id, delivery.id),
-                table.table.c.requested_at == requested_at,
+                *(table.table.c[name] == getattr(seen, name) for name in SETTLED),
             )
             .values(table.fields(delivery))
         )
