@@ -346,7 +346,7 @@ def list_webhooks(query: WebhookListQuery) -> Page[Webhook]:
 def get_webhook(webhook_id: WebhookId) -> Webhook:
     """Retrieve a webhook.
 
-    It says since when its endpoint fails, and why it was disabled, if it was.
+    It says why the sender disabled it, if it did.
     """
     return webhooks().get(webhook_id)
 

@@ -156,6 +156,12 @@ class Deliveries(Protocol):
         Return whether all that `SETTLED` names was still as seen; if not, nothing changes.
         """
 
+    def has_succeeded(self, webhook_id: str, since: str) -> bool:
+        """Return whether any of a webhook's deliveries succeeded at a time or later.
+
+        An engine may look at no more than the latest tens of thousands of them.
+        """
+
 
 class DeliveryQueue(Protocol):
     """What an engine that queues deliveries itself adds. All times are RFC 3339 UTC texts."""

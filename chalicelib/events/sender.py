@@ -64,7 +64,10 @@ class Sender:
         # First of all, so that what was received is not sent again if the note fails.
         if not self._deliveries.replace(settled, delivery):
             return self._current(settled)
-        self._note(webhook, outcome)
+        if outcome.status == HTTPStatus.GONE:
+            self._endpoints.note_gone(webhook)
+        elif settled.status == "failed":
+            self._note_failure(settled)
         return settled
 
     def _current(self, delivery: Delivery) -> Delivery:
@@ -100,10 +103,8 @@ class Sender:
             error=outcome.error or UNSET,
         )
 
-    def _note(self, webhook: Webhook, outcome: Outcome) -> None:
-        if outcome.succeeded:
-            self._endpoints.note_success(webhook)
-        elif outcome.status == HTTPStatus.GONE:
-            self._endpoints.note_gone(webhook)
-        else:
-            self._endpoints.note_failure(webhook)
+    def _note_failure(self, delivery: Delivery) -> None:
+        """Disable the webhook of a delivery that was given up, if no other one got through."""
+        since = delivery.requested_at
+        if not self._deliveries.has_succeeded(delivery.webhook_id, since):
+            self._endpoints.note_failing(delivery.webhook_id, since)

@@ -90,6 +90,17 @@ class MemoryDeliveries:
         items = found[: query.limit]
         return Page(items, items[-1].id if len(found) > query.limit else None)
 
+    def has_succeeded(self, webhook_id: str, since: str) -> bool:
+        """See Deliveries."""
+        with self._lock:
+            own = [message.delivery for message in self._messages.get(webhook_id, {}).values()]
+        return any(
+            one.status == "succeeded"
+            and one.last_attempt_at is not UNSET
+            and one.last_attempt_at >= since
+            for one in own
+        )
+
 
 class MemoryOutbox:
     """See Outbox."""

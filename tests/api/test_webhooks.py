@@ -11,6 +11,8 @@ import pytest
 
 from chalicelib.domain.webhook_endpoints import WebhookEndpoints
 from chalicelib.domain.webhook_secrets import WebhookSecrets, as_text
+from chalicelib.events.http_post import Outcome
+from chalicelib.events.sender import Sender
 from tests.support.served import Reply, Served, bearer, served
 
 ADMIN = bearer("boss", roles=["admin"])
@@ -214,27 +216,44 @@ def test_deliveries_belong_to_their_webhook(api: Served) -> None:
         assert (reply.status, reply.body["type"]) == (404, "/problems/delivery-not-found")
 
 
-def test_enabling_a_webhook_forgets_why_it_was_disabled(api: Served) -> None:
+@pytest.mark.parametrize("reason", ["gone", "failing"])
+def test_enabling_a_webhook_forgets_why_it_was_disabled(api: Served, reason: str) -> None:
     """An administrator who enables a webhook starts it afresh."""
     webhook_id = created(api)["webhook_id"]
     endpoints = WebhookEndpoints(
         api.module.storage(), history=True, secrets=WebhookSecrets(lambda: b"k" * 32)
     )
-    for note in (endpoints.note_failure, endpoints.note_gone):
-        webhook = endpoints.find(webhook_id)
-        assert webhook is not None
-        note(webhook)
+    webhook = endpoints.find(webhook_id)
+    assert webhook is not None
+    if reason == "gone":
+        endpoints.note_gone(webhook)
+    else:
+        endpoints.note_failing(webhook_id, webhook.created_at)
     path = f"/webhooks/{webhook_id}"
     disabled = api.as_administrator("GET", path).body
-    assert (disabled["status"], disabled["disabled_reason"]) == ("disabled", "gone")
-    assert disabled["failing_since"]
-    roles = [e["by_role"] for e in api.as_administrator("GET", f"{path}/history").body["history"]]
-    assert roles == ["system", "system", "administrator"]
+    assert (disabled["status"], disabled["disabled_reason"]) == ("disabled", reason)
+    assert ("failing_since" in disabled) == (reason == "failing")
+    history = api.as_administrator("GET", f"{path}/history").body["history"]
+    assert [entry["by_role"] for entry in history] == ["system", "administrator"]
 
     enabled = api.as_administrator("PATCH", path, {"status": "enabled"}).body
 
     assert enabled["status"] == "enabled"
     assert not {"disabled_reason", "failing_since"} & enabled.keys()
+
+
+@pytest.mark.parametrize(("status", "reply"), [(500, 200), (410, 412)])
+def test_a_condition_holds_while_the_endpoint_fails(api: Served, status: int, reply: int) -> None:
+    """What the sender learns changes the webhook for clients only if it disables it."""
+    webhook_id = created(api)["webhook_id"]
+    path = f"/webhooks/{webhook_id}/deliveries/{api.delivery(webhook_id)}"
+    deliveries, endpoints = api.module.storage().deliveries, api.module.webhook_endpoints()
+    message = deliveries.get(webhook_id, path.rpartition("/")[2])
+    outcome = Outcome(status, f"The endpoint responded with {status}.")
+    Sender(deliveries, endpoints, lambda *_: outcome).attempt(message)
+    assert api.as_administrator("GET", path).body["response_status"] == status
+
+    assert rotated(api, webhook_id, If_Match='"1"').status == reply
 
 
 def test_loopback_only_on_the_local_server() -> None:

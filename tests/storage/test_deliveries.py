@@ -205,6 +205,22 @@ def test_of_two_requests_to_send_again_one_wins(deliveries: Deliveries) -> None:
     assert deliveries.get(winner.webhook_id, winner.id) == replace(message, delivery=winner)
 
 
+def test_it_is_known_whether_any_succeeded(deliveries: Deliveries) -> None:
+    """A success counts from its time on, for its own webhook; failures and what waits do not."""
+    webhook_id = new_webhook_id()
+    succeeded = {"status": "succeeded", "next_attempt_at": UNSET, "last_attempt_at": at(5)}
+    failed = succeeded | {"status": "failed", "last_attempt_at": at(9)}
+    deliveries.add([a_delivery(webhook_id), a_delivery(webhook_id, **failed)])
+    deliveries.add([a_delivery(new_webhook_id(), **succeeded)])
+    assert not deliveries.has_succeeded(webhook_id, TIME)
+
+    deliveries.add([a_delivery(webhook_id, **succeeded), a_delivery(webhook_id, attempts=1)])
+
+    assert deliveries.has_succeeded(webhook_id, at(4.999))
+    assert deliveries.has_succeeded(webhook_id, at(5))
+    assert not deliveries.has_succeeded(webhook_id, at(5.001))
+
+
 @queueing
 def test_webhooks_with_due_deliveries_are_found(queue: QueuedDeliveries) -> None:
     """A webhook is due from the time of its earliest pending delivery on."""

@@ -52,6 +52,7 @@ QUEUES: dict[str, Callable[[QueueingStorage, Message], Any]] = {
         it.delivery.webhook_id, Query(limit=2, after=it.delivery.id, ascending=True)
     ),
     "replace": lambda s, it: s.deliveries.replace(it.delivery, it.delivery),
+    "succeeded": lambda s, it: s.deliveries.has_succeeded(it.delivery.webhook_id, TIME),
     "due": lambda s, _: s.deliveries.due_webhooks(TIME),
     "claim": lambda s, it: s.deliveries.claim(it.delivery.webhook_id, TIME, LATER, 2),
     "purge": lambda s, _: s.deliveries.purge(NOW * 2),

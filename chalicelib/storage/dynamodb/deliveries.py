@@ -29,6 +29,9 @@ _HINTS = get_type_hints(Delivery, include_extras=True)
 _INTEGERS = frozenset(name for name, hint in _HINTS.items() if Kind.of(hint) is Kind.INTEGER)
 _FIELDS = tuple(name for name in _HINTS if name not in {"webhook_id", "delivery_id"})
 
+# Of 1 MB each. A webhook that never works must not cost more and more, the longer it is so.
+_SEARCHED_PAGES = 50
+
 
 class DynamoDBDeliveries:
     """See Deliveries. `operation` begins an operation in the table `table`."""
@@ -103,6 +106,29 @@ class DynamoDBDeliveries:
         found = [_delivery(row) for row in rows]
         items = found[: query.limit]
         return Page(items, items[-1].id if len(found) > query.limit else None)
+
+    def has_succeeded(self, webhook_id: str, since: str) -> bool:
+        """See Deliveries. Eventually consistent; looks at the latest 50 MB of the deliveries."""
+        request = {
+            "TableName": self._table,
+            "KeyConditionExpression": "PK = :key",
+            "FilterExpression": "#status = :succeeded AND last_attempt_at >= :since",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": {
+                ":key": {"S": PARTITION + webhook_id},
+                ":succeeded": {"S": "succeeded"},
+                ":since": {"S": since},
+            },
+            "ProjectionExpression": "SK",
+            "ScanIndexForward": False,
+        }
+        operation = self._operation()
+        for _ in range(_SEARCHED_PAGES):
+            page = operation.send("Query", request)
+            if page["Items"] or "LastEvaluatedKey" not in page:
+                return bool(page["Items"])
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return False
 
 
 def _key(webhook_id: str, delivery_id: str) -> Key:

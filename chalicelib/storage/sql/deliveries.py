@@ -7,7 +7,7 @@ worker dies, the delivery is due again by then, and nobody has to clean up.
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, select, tuple_, update
 
 from chalicelib.domain.deliveries import SETTLED, Delivery, Message
 from chalicelib.domain.storage import Page, Query
@@ -140,3 +140,15 @@ class SQLDeliveries:
         rows = self._database.read(lambda connection: connection.execute(listed).all())
         items = [table.delivery(row) for row in rows[: query.limit]]
         return Page(items, items[-1].id if len(rows) > query.limit else None)
+
+    def has_succeeded(self, webhook_id: str, since: str) -> bool:
+        """See Deliveries."""
+        columns = self._table.table.c
+        succeeded = exists().where(
+            columns.webhook_id == webhook_id,
+            columns.status == "succeeded",
+            columns.last_attempt_at >= since,
+        )
+        return self._database.read(
+            lambda connection: connection.execute(select(succeeded)).scalar_one()
+        )
