@@ -1,6 +1,7 @@
 """One attempt to deliver an event to a webhook, and what follows from it."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from http import HTTPStatus
 
 import msgspec
@@ -89,7 +90,8 @@ class Sender:
         attempts, now = delivery.attempts + 1, self._now()
         delay = None
         if not outcome.succeeded and outcome.status != HTTPStatus.GONE:
-            delay = self._schedule.delay(attempts, outcome.retry_after)
+            age = now / 1000 - datetime.fromisoformat(delivery.requested_at).timestamp()
+            delay = self._schedule.delay(attempts, outcome.retry_after, age)
         next_attempt = UNSET if delay is None else ids.timestamp(now + int(delay * 1000))
         failed = "failed" if delay is None else "pending"
         return msgspec.structs.replace(

@@ -143,6 +143,17 @@ def test_retry_after_is_honoured(webhooks: Webhooks, status: int) -> None:
     assert delivery.next_attempt_at == timestamp((NOW + 7200) * 1000)
 
 
+def test_an_endpoint_that_is_always_busy_is_given_up(webhooks: Webhooks) -> None:
+    """An endpoint that asks for a day each time gets six attempts in five days."""
+    message = webhooks.delivery(webhooks.add())
+    post = Post(Outcome(429, "The endpoint is busy.", retry_after=10 * DAY))
+
+    delivery = given_up(webhooks, post, message).delivery
+
+    assert (delivery.status, delivery.attempts) == ("failed", 6)
+    assert str(delivery.last_attempt_at) <= timestamp((NOW + 5 * DAY) * 1000)
+
+
 def test_an_endpoint_that_is_gone_is_left_alone(webhooks: Webhooks) -> None:
     """410 fails the delivery for good and disables the webhook."""
     webhook = webhooks.add()
