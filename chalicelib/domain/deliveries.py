@@ -13,6 +13,7 @@ from chalicelib.domain import ids
 from chalicelib.domain.errors import Conflict, NotFound, Unavailable
 from chalicelib.domain.events import CloudEvent, EventId, EventType
 from chalicelib.domain.fields import Timestamp, id_field
+from chalicelib.domain.idempotency import Done, IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.pagination import PageQuery
 from chalicelib.domain.service import milliseconds
 from chalicelib.domain.storage import Page, Query, Storage
@@ -156,6 +157,22 @@ class Deliveries(Protocol):
         Return whether all that `SETTLED` names was still as seen; if not, nothing changes.
         """
 
+    def request(
+        self,
+        message: Message,
+        seen: Delivery | None,
+        record: IdempotencyRecord | None,
+        now: int,
+    ) -> bool:
+        """Keep a delivery that is asked for, together with `record`; a new one if none was `seen`.
+
+        Return whether it was kept. If a live record (one that expires after `now`, in seconds) has
+        the key already, or the delivery has changed since (see `replace`), nothing is written.
+        """
+
+    def record(self, key: str, now: int) -> IdempotencyRecord | None:
+        """Return the live record of a key at `now` (seconds), None if there is none."""
+
     def has_succeeded(self, webhook_id: str, since: str) -> bool:
         """Return whether any of a webhook's deliveries succeeded at a time or later.
 
@@ -290,43 +307,69 @@ class DeliveryService:
         self._webhooks.get(webhook_id)
         return _with_event(self._existing(webhook_id, delivery_id))
 
-    def send_again(self, webhook_id: str, delivery_id: str) -> DeliveryWithEvent:
+    def send_again(
+        self, webhook_id: str, delivery_id: str, key: IdempotencyKey | None
+    ) -> Done[DeliveryWithEvent]:
         """Ask for a delivery to be sent again, with all its attempts.
 
-        Raises WebhookNotFound, WebhookDisabled, DeliveryNotFound, and Unavailable if the delivery
-        changes each time before it can be asked for.
+        Raises WebhookNotFound, WebhookDisabled, DeliveryNotFound, CreationUndone, KeyReused, and
+        Unavailable if the delivery changes each time before it can be asked for.
         """
-        self._require_enabled(webhook_id)
-        for _ in range(_TRIES):
-            message = self._existing(webhook_id, delivery_id)
-            now = ids.timestamp(self._now())
+
+        def again(now: int) -> tuple[Message, Delivery]:
+            message, time = self._existing(webhook_id, delivery_id), ids.timestamp(now)
             asked = msgspec.structs.replace(
                 message.delivery,
                 status="pending",
                 attempts=0,
-                requested_at=now,
-                next_attempt_at=now,
+                requested_at=time,
+                next_attempt_at=time,
             )
-            if self._deliveries().replace(asked, message.delivery):
-                return _with_event(Message(asked, message.payload))
-        raise Unavailable
+            return Message(asked, message.payload), message.delivery
 
-    def send_test(self, webhook_id: str) -> DeliveryWithEvent:
+        return self._ask(self._webhooks.get(webhook_id), key, again)
+
+    def send_test(self, webhook_id: str, key: IdempotencyKey | None) -> Done[DeliveryWithEvent]:
         """Send a test event to a webhook, whatever types of events it names.
 
-        Raises WebhookNotFound, WebhookDisabled.
+        Raises WebhookNotFound, WebhookDisabled, CreationUndone, KeyReused.
         """
-        webhook, now = self._require_enabled(webhook_id), self._now()
-        event = new_test_event(webhook_id, self._source, now)
-        message = new_delivery(event, webhook, now)
-        self._deliveries().add([message])
-        return _with_event(message)
-
-    def _require_enabled(self, webhook_id: str) -> Webhook:
         webhook = self._webhooks.get(webhook_id)
-        if webhook.status != "enabled":
-            raise WebhookDisabled
-        return webhook
+
+        def test(now: int) -> tuple[Message, None]:
+            return new_delivery(new_test_event(webhook_id, self._source, now), webhook, now), None
+
+        return self._ask(webhook, key, test)
+
+    def _ask(
+        self,
+        webhook: Webhook,
+        key: IdempotencyKey | None,
+        delivery_at: Callable[[int], tuple[Message, Delivery | None]],
+    ) -> Done[DeliveryWithEvent]:
+        """Ask for a delivery once for each key.
+
+        `delivery_at` returns what is asked for at a time (milliseconds), and the delivery as it was
+        before, None for a new one.
+        """
+        for _ in range(_TRIES):
+            now = self._now()
+            message, seen = delivery_at(now)
+            # Without the event: the delivery has it, and outlives the record.
+            record = key.record(None, message.delivery, now // 1000) if key else None
+            if record is not None:
+                earlier = self._deliveries().record(record.key, now // 1000)
+                if earlier is not None:
+                    return self._replayed(earlier.replay(record, Delivery))
+            if webhook.status != "enabled":
+                raise WebhookDisabled
+            if self._deliveries().request(message, seen, record, now // 1000):
+                return Done(_with_event(message))
+        raise Unavailable
+
+    def _replayed(self, first: Delivery) -> Done[DeliveryWithEvent]:
+        payload = self._existing(first.webhook_id, first.delivery_id).payload
+        return Done(_with_event(Message(first, payload)), replayed=True)
 
     def _existing(self, webhook_id: str, delivery_id: str) -> Message:
         message = self._deliveries().get(webhook_id, delivery_id)

@@ -11,6 +11,7 @@ from chalicelib.domain.deliveries import Message
 from chalicelib.domain.events import CloudEvent
 from chalicelib.events.relay import Relay
 from chalicelib.storage.memory_events import MemoryDeliveries, MemoryOutbox
+from chalicelib.storage.memory_records import MemoryRecords
 from tests.support.event_factories import an_event
 
 PATIENCE = 10
@@ -19,7 +20,7 @@ PATIENCE = 10
 @pytest.fixture
 def outbox() -> MemoryOutbox:
     """Return an empty outbox."""
-    return MemoryOutbox(MemoryDeliveries())
+    return MemoryOutbox(MemoryDeliveries(MemoryRecords()))
 
 
 class Receiver:

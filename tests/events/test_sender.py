@@ -304,7 +304,7 @@ def test_sending_again_during_an_attempt_is_not_lost(webhooks: Webhooks) -> None
 
     def ask() -> None:
         webhooks.clock.pass_seconds(1)
-        service.send_again(webhook.webhook_id, message.delivery.delivery_id)
+        service.send_again(webhook.webhook_id, message.delivery.delivery_id, None)
 
     post.meanwhile = ask
     delivery = attempted(webhooks, post, message).delivery

@@ -14,6 +14,7 @@ from chalicelib.events.http_post import Outcome
 from chalicelib.events.sender import Sender
 from chalicelib.events.worker import DeliveryWorker
 from chalicelib.storage.memory_events import MemoryDeliveries
+from chalicelib.storage.memory_records import MemoryRecords
 from tests.events.webhook_storage import FAILED, FINE, Post, Webhooks
 
 PATIENCE = 10
@@ -175,7 +176,7 @@ class FailingQueue(MemoryDeliveries):
     """A queue whose operations fail, each as often as `failures` says."""
 
     def __init__(self, **failures: int) -> None:
-        super().__init__()
+        super().__init__(MemoryRecords())
         self.failures = failures
 
     def _fail(self, operation: str) -> None:

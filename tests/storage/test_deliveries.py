@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from chalicelib.domain.deliveries import LIFETIME, Deliveries, Delivery, Message, QueuedDeliveries
 from chalicelib.domain.storage import Query
+from chalicelib.domain.users import USERS
 from tests.storage.conftest import MakeStorage
 from tests.storage.test_concurrency import concurrently
 from tests.support.event_factories import TIME, a_delivery, at, new_webhook_id
-from tests.support.factories import NOW
+from tests.support.factories import NOW, a_record, a_user
 
 QUEUEING = ("memory", "sqlite", "postgresql")
 
@@ -203,6 +204,96 @@ def test_of_two_requests_to_send_again_one_wins(deliveries: Deliveries) -> None:
 
     (winner,) = [it for it, is_kept in zip(asked, outcomes, strict=True) if is_kept]
     assert deliveries.get(winner.webhook_id, winner.id) == replace(message, delivery=winner)
+
+
+def test_what_is_asked_for_is_kept_with_its_record(deliveries: Deliveries) -> None:
+    """A new delivery, and one that is asked for again, are there together with their records."""
+    message, first, second = a_delivery(new_webhook_id()), a_record(), a_record()
+    again = replace(message, delivery=replace(message.delivery, requested_at=at(60)))
+    path = message.delivery.webhook_id, message.delivery.id
+
+    assert deliveries.record(first.key, NOW) is None
+    assert deliveries.request(message, None, first, NOW)
+    assert deliveries.get(*path) == message
+    assert deliveries.request(again, message.delivery, second, NOW)
+    assert deliveries.get(*path) == again
+    assert [deliveries.record(one.key, NOW) for one in (first, second)] == [first, second]
+
+
+def test_what_is_asked_for_needs_no_record(deliveries: Deliveries) -> None:
+    """Without a record, a delivery is kept under the same conditions."""
+    message = a_delivery(new_webhook_id())
+    again = replace(message, delivery=replace(message.delivery, requested_at=at(60)))
+
+    assert deliveries.request(message, None, None, NOW)
+    assert deliveries.request(again, message.delivery, None, NOW)
+    assert not deliveries.request(message, message.delivery, None, NOW)
+
+    assert deliveries.get(message.delivery.webhook_id, message.delivery.id) == again
+
+
+def test_nothing_is_asked_for_twice_with_a_key(deliveries: Deliveries) -> None:
+    """While a record lives, nothing is written with its key; once it has expired, it is replaced."""
+    message, other = a_delivery(new_webhook_id()), a_delivery(new_webhook_id())
+    again = replace(message, delivery=replace(message.delivery, requested_at=at(60)))
+    record = a_record(expires_at=NOW + 100)
+    assert deliveries.request(message, None, record, NOW)
+
+    repeated = a_record(key=record.key, expires_at=NOW + 200)
+    assert not deliveries.request(other, None, repeated, NOW + 99)
+    assert not deliveries.request(again, message.delivery, repeated, NOW + 99)
+
+    assert deliveries.get(other.delivery.webhook_id, other.delivery.id) is None
+    assert deliveries.get(message.delivery.webhook_id, message.delivery.id) == message
+    assert deliveries.record(record.key, NOW + 99) == record
+    assert deliveries.record(record.key, NOW + 100) is None
+    assert deliveries.request(again, message.delivery, repeated, NOW + 100)
+    assert deliveries.record(record.key, NOW + 100) == repeated
+
+
+def test_a_refused_request_leaves_no_record(deliveries: Deliveries) -> None:
+    """If the delivery has changed since it was seen, the key can be used again."""
+    message, record = a_delivery(new_webhook_id()), a_record()
+    changed = replace(message.delivery, attempts=1)
+    again = replace(message, delivery=replace(message.delivery, requested_at=at(60)))
+    deliveries.add([message])
+    assert deliveries.replace(changed, message.delivery)
+
+    assert not deliveries.request(again, message.delivery, record, NOW)
+    assert deliveries.record(record.key, NOW) is None
+    assert deliveries.get(changed.webhook_id, changed.id) == replace(message, delivery=changed)
+
+    assert deliveries.request(again, changed, record, NOW)
+
+
+def test_a_key_is_shared_with_creations(new_storage: MakeStorage) -> None:
+    """A key that created an entity keeps a delivery from being asked for, and the reverse."""
+    storage, message, user = new_storage(), a_delivery(new_webhook_id()), a_user()
+    first, second = a_record(), a_record()
+    assert storage.create(USERS, user, first, NOW) is None
+
+    assert not storage.deliveries.request(message, None, first, NOW)
+    assert storage.deliveries.record(first.key, NOW) == first
+    assert storage.deliveries.request(message, None, second, NOW)
+    assert storage.create(USERS, a_user(), second, NOW) == second
+
+    storage.delete(USERS, (user.user_id,), None, NOW)
+    tombstone = storage.deliveries.record(first.key, NOW)
+    assert tombstone is not None
+    assert tombstone.is_tombstone
+
+
+def test_of_many_requests_with_one_key_one_is_kept(deliveries: Deliveries) -> None:
+    """When a client repeats its request before the response, one delivery is made."""
+    webhook_id, record = new_webhook_id(), a_record()
+    messages = [a_delivery(webhook_id) for _ in range(6)]
+
+    outcomes = concurrently(
+        [lambda it=it: deliveries.request(it, None, record, NOW) for it in messages]
+    )
+
+    (kept,) = [it for it, is_kept in zip(messages, outcomes, strict=True) if is_kept]
+    assert deliveries.list(webhook_id, Query(limit=9)).items == [kept.delivery]
 
 
 def test_it_is_known_whether_any_succeeded(deliveries: Deliveries) -> None:

@@ -12,6 +12,7 @@ from chalicelib.domain.registry import RESOURCES
 from chalicelib.storage.dynamodb.engine import DynamoDBStorage
 from tests.storage.wire import FakeClock, Wire, lost_after
 from tests.support.event_factories import a_delivery, at, new_webhook_id
+from tests.support.factories import NOW, a_record
 
 
 @pytest.fixture
@@ -67,6 +68,11 @@ def test_a_lost_response_changes_nothing(storage: DynamoDBStorage, wire: Wire) -
         assert storage.deliveries.replace(new, seen)
         assert len(wire.requests) == 2
 
+    wire.reset(lost_after, range(1))
+    again = replace(done, status="pending", requested_at=at(90))
+    assert storage.deliveries.request(Message(again, message.payload), done, a_record(), NOW)
+    assert len(wire.requests) == 2
+
     wire.reset()
-    expected = Message(done, message.payload)
+    expected = Message(again, message.payload)
     assert storage.deliveries.get(delivery.webhook_id, delivery.id) == expected

@@ -3,9 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.domain.deliveries import Delivery, DeliveryService, Message
+from chalicelib.domain.deliveries import DeliveryService, Message
 from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.idempotency import LIFETIME, IdempotencyKey
 from chalicelib.storage.memory_events import MemoryDeliveries
+from chalicelib.storage.memory_records import MemoryRecords
 from tests.events.webhook_storage import Webhooks
 
 
@@ -13,7 +15,7 @@ class Busy(MemoryDeliveries):
     """Deliveries of which attempts end just after they were read, `endings` times."""
 
     def __init__(self, endings: int) -> None:
-        super().__init__()
+        super().__init__(MemoryRecords())
         self.endings = endings
 
     def get(self, webhook_id: str, delivery_id: str) -> Message | None:
@@ -25,14 +27,6 @@ class Busy(MemoryDeliveries):
             assert self.replace(replace(seen, attempts=seen.attempts + 1), seen)
         return found
 
-    def replace(self, delivery: Delivery, seen: Delivery) -> bool:
-        """See Deliveries."""
-        # It reads under its lock, when nobody else can write.
-        left, self.endings = self.endings, 0
-        is_kept = super().replace(delivery, seen)
-        self.endings = left
-        return is_kept
-
 
 def asked_again(endings: int) -> Message | None:
     """Ask for a delivery whose attempts end meanwhile, and return it as it is then."""
@@ -42,7 +36,7 @@ def asked_again(endings: int) -> Message | None:
     path = message.delivery.webhook_id, message.delivery.delivery_id
     webhooks.clock.pass_seconds(60)
     service = DeliveryService(lambda: deliveries, webhooks.service, "urn:test", webhooks.clock)
-    returned = service.send_again(*path)
+    returned = service.send_again(*path, None).result
     found = deliveries.get(*path)
     assert found is not None
     assert returned.requested_at == found.delivery.requested_at
@@ -58,6 +52,30 @@ def test_sending_again_is_not_lost_to_an_attempt_that_ends(endings: int) -> None
     assert (delivery.status, delivery.attempts) == ("pending", 0)
     assert delivery.requested_at > delivery.created_at
     assert delivery.next_attempt_at == delivery.requested_at
+
+
+@pytest.mark.parametrize("endings", [0, 3])
+def test_a_repeated_request_starts_over_once(endings: int) -> None:
+    """However the delivery changes meanwhile, the request's retry only gets its first response."""
+    webhooks, deliveries = Webhooks(), Busy(endings)
+    message = webhooks.delivery(webhooks.add())
+    deliveries.add([message])
+    path = message.delivery.webhook_id, message.delivery.delivery_id
+    service = DeliveryService(lambda: deliveries, webhooks.service, "urn:test", webhooks.clock)
+    key = IdempotencyKey("boss", "a key", "/the/path")
+    first = service.send_again(*path, key)
+    asked = deliveries.get(*path)
+    assert asked is not None
+    done = replace(asked.delivery, status="succeeded", attempts=1)
+    assert deliveries.replace(done, asked.delivery)
+
+    webhooks.clock.pass_seconds(LIFETIME - 1)
+    repeated = service.send_again(*path, key)
+    assert (repeated.result, repeated.replayed) == (first.result, True)
+    assert deliveries.get(*path) == Message(done, message.payload)
+
+    webhooks.clock.pass_seconds(1)
+    assert not service.send_again(*path, key).replayed
 
 
 def test_asking_again_ends() -> None:

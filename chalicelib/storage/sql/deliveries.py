@@ -10,19 +10,26 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, exists, select, tuple_, update
 
 from chalicelib.domain.deliveries import SETTLED, Delivery, Message
+from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.storage import Page, Query
+from chalicelib.storage.sql.records import SQLRecords
 from chalicelib.storage.sql.schema import DeliveryTable
 from chalicelib.storage.sql.transactions import Database, upsert
 
 _PURGED_ROWS = 1000
 
 
+class _Changed(Exception):  # noqa: N818 - rolls a transaction back
+    """A delivery is no longer as it was seen."""
+
+
 class SQLDeliveries:
     """See Deliveries and DeliveryQueue."""
 
-    def __init__(self, database: Database, table: DeliveryTable) -> None:
+    def __init__(self, database: Database, table: DeliveryTable, records: SQLRecords) -> None:
         self._database = database
         self._table = table
+        self._records = records
 
     def add(self, messages: Sequence[Message]) -> None:
         """See Deliveries."""
@@ -44,16 +51,35 @@ class SQLDeliveries:
 
     def replace(self, delivery: Delivery, seen: Delivery) -> bool:
         """See Deliveries."""
-        table = self._table
-        replaced = (
-            update(table.table)
-            .where(
-                table.is_at(delivery.webhook_id, delivery.id),
-                *(table.table.c[name] == getattr(seen, name) for name in SETTLED),
-            )
-            .values(table.fields(delivery))
-        )
-        return self._database.write(lambda connection: connection.execute(replaced).rowcount == 1)
+        return self._database.write(lambda connection: self._replace(connection, delivery, seen))
+
+    def request(
+        self,
+        message: Message,
+        seen: Delivery | None,
+        record: IdempotencyRecord | None,
+        now: int,
+    ) -> bool:
+        """See Deliveries."""
+        delivery = message.delivery
+
+        def write(connection: Connection) -> bool:
+            if record is not None and self._records.claim(connection, record, delivery.id, now):
+                return False
+            if seen is None:
+                self.insert(connection, [message])
+            elif not self._replace(connection, delivery, seen):
+                raise _Changed
+            return True
+
+        try:
+            return self._database.write(write)
+        except _Changed:
+            return False
+
+    def record(self, key: str, now: int) -> IdempotencyRecord | None:
+        """See Deliveries."""
+        return self._database.read(lambda connection: self._records.live(connection, key, now))
 
     def due_webhooks(self, now: str) -> list[str]:
         """See DeliveryQueue. Reads one row for each webhook that has a pending delivery."""
@@ -152,3 +178,15 @@ class SQLDeliveries:
         return self._database.read(
             lambda connection: connection.execute(select(succeeded)).scalar_one()
         )
+
+    def _replace(self, connection: Connection, delivery: Delivery, seen: Delivery) -> bool:
+        table = self._table
+        replaced = (
+            update(table.table)
+            .where(
+                table.is_at(delivery.webhook_id, delivery.id),
+                *(table.table.c[name] == getattr(seen, name) for name in SETTLED),
+            )
+            .values(table.fields(delivery))
+        )
+        return connection.execute(replaced).rowcount == 1
