@@ -27,7 +27,7 @@ from chalicelib.domain.deliveries import (
 from chalicelib.domain.errors import Forbidden, Unavailable
 from chalicelib.domain.events import Events, event_types
 from chalicelib.domain.history import HistoryEntry
-from chalicelib.domain.idempotency import Created, IdempotencyKey
+from chalicelib.domain.idempotency import Created, Done, IdempotencyKey
 from chalicelib.domain.orders import (
     IllegalTransition,
     NewOrder,
@@ -350,7 +350,7 @@ def list_webhooks(query: WebhookListQuery) -> Page[Webhook]:
 def get_webhook(webhook_id: WebhookId) -> Webhook:
     """Retrieve a webhook.
 
-    It says since when its endpoint fails, and why it was disabled, if it was.
+    It says why the sender disabled it, if it did.
     """
     return webhooks().get(webhook_id)
 
@@ -401,13 +401,13 @@ def rotate_webhook_secret(
 @app.route(
     "/webhooks/{webhook_id}/test", methods=["POST"], authorizer=tokens, raises=[WebhookDisabled]
 )
-def send_test_event(webhook_id: WebhookId) -> DeliveryWithEvent:
+def send_test_event(webhook_id: WebhookId, key: IdempotencyKey | None) -> Done[DeliveryWithEvent]:
     """Send a test event to a webhook.
 
     Its type is `webhook.test`, whichever types the webhook names. Retrieve the delivery to see what
-    became of it.
+    became of it. Send an `Idempotency-Key`, and the request can be repeated without a second event.
     """
-    return deliveries().send_test(webhook_id)
+    return deliveries().send_test(webhook_id, key)
 
 
 @app.route("/webhooks/{webhook_id}/deliveries", authorizer=tokens)
@@ -431,12 +431,15 @@ def get_delivery(webhook_id: WebhookId, delivery_id: DeliveryId) -> DeliveryWith
     authorizer=tokens,
     raises=[WebhookDisabled],
 )
-def send_delivery_again(webhook_id: WebhookId, delivery_id: DeliveryId) -> DeliveryWithEvent:
+def send_delivery_again(
+    webhook_id: WebhookId, delivery_id: DeliveryId, key: IdempotencyKey | None
+) -> Done[DeliveryWithEvent]:
     """Send a delivery again.
 
-    It has the same `webhook-id`, and all its attempts, whatever became of it before.
+    It has the same `webhook-id`, and all its attempts, whatever became of it before. Send an
+    `Idempotency-Key`, and the request can be repeated without starting over once more.
     """
-    return deliveries().send_again(webhook_id, delivery_id)
+    return deliveries().send_again(webhook_id, delivery_id, key)
 
 
 @app.route("/")

@@ -82,10 +82,19 @@ DisabledReason = Annotated[
     Meta(
         title="WebhookDisabledReason",
         description=(
-            "Why the sender disabled the webhook: its endpoint responded with 410, or has failed"
-            " for three days."
+            "Why the sender disabled the webhook: its endpoint responded with 410, or nothing could"
+            " be delivered for about three days."
         ),
         extra={"read_only": True},
+    ),
+]
+
+FailingSince = Annotated[
+    Timestamp,
+    Meta(
+        description=(
+            "Since when nothing could be delivered, if the sender disabled the webhook for that."
+        )
     ),
 ]
 
@@ -123,7 +132,7 @@ class Webhook(Entity, frozen=True):
     ]
     description: Line | UnsetType = UNSET
     disabled_reason: DisabledReason | UnsetType = UNSET
-    failing_since: Timestamp | UnsetType = UNSET
+    failing_since: FailingSince | UnsetType = UNSET
 
 
 class WebhookWithSecret(Webhook, frozen=True, kw_only=True):

@@ -56,7 +56,7 @@ class BusDeliveries:
         settled = self._settled(message.delivery, error, started)
         if settled.status == "failed":
             _log.error("The bus does not get the event %s: %s", settled.event_id, error)
-        if self._deliveries.replace(settled, message.delivery.requested_at):
+        if self._deliveries.replace(settled, message.delivery):
             return settled
         # The queue had it twice, and somebody else was faster; or it has expired.
         found = self._deliveries.get(BUS, settled.delivery_id)

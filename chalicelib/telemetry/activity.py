@@ -17,7 +17,7 @@ class Activity:
     - `read_units`, `write_units`: what DynamoDB counted.
     - `subject`, `caller_kind`: the caller's token subject, and administrator, user, iam or
       anonymous.
-    - `replayed`: of a creation, whether it was an earlier one's replay.
+    - `replayed`: where an Idempotency-Key counts, whether it was an earlier request's replay.
     - `problem`: the name of the problem that the response reports.
     - `outbox_age`: the age of the oldest event that was not relayed, in seconds; 0 for none.
     - `detail`: what the line's message ends with.

@@ -12,6 +12,7 @@ from chalicelib.domain.deliveries import Message
 from chalicelib.domain.events import CloudEvent
 from chalicelib.events.relay import Relay
 from chalicelib.storage.memory_events import MemoryDeliveries, MemoryOutbox
+from chalicelib.storage.memory_records import MemoryRecords
 from chalicelib.telemetry.activity import begin
 from tests.support.event_factories import TIME, an_event
 
@@ -21,7 +22,7 @@ PATIENCE = 10
 @pytest.fixture
 def outbox() -> MemoryOutbox:
     """Return an empty outbox."""
-    return MemoryOutbox(MemoryDeliveries())
+    return MemoryOutbox(MemoryDeliveries(MemoryRecords()))
 
 
 class Receiver:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.deliveries import Message
+from chalicelib.domain.deliveries import Delivery, Message
 from chalicelib.domain.ids import timestamp
 from chalicelib.events.http_post import Outcome
 from chalicelib.events.sender import Sender
 from chalicelib.events.worker import DeliveryWorker
 from chalicelib.storage.memory_events import MemoryDeliveries
+from chalicelib.storage.memory_records import MemoryRecords
 from tests.events.webhook_storage import FAILED, FINE, Post, Webhooks
 
 PATIENCE = 10
@@ -175,7 +176,7 @@ class FailingQueue(MemoryDeliveries):
     """A queue whose operations fail, each as often as `failures` says."""
 
     def __init__(self, **failures: int) -> None:
-        super().__init__()
+        super().__init__(MemoryRecords())
         self.failures = failures
 
     def _fail(self, operation: str) -> None:
@@ -193,10 +194,10 @@ class FailingQueue(MemoryDeliveries):
         self._fail("claim")
         return super().claim(webhook_id, now, until, limit)
 
-    def replace(self, delivery: Any, requested_at: str) -> bool:
+    def replace(self, delivery: Delivery, seen: Delivery) -> bool:
         """See Deliveries."""
         self._fail("replace")
-        return super().replace(delivery, requested_at)
+        return super().replace(delivery, seen)
 
 
 @pytest.mark.parametrize("operation", ["due_webhooks", "claim", "replace"])

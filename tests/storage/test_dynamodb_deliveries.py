@@ -16,7 +16,8 @@ from chalicelib.domain.registry import RESOURCES
 from chalicelib.storage.dynamodb.engine import DynamoDBStorage
 from chalicelib.telemetry.activity import begin
 from tests.storage.wire import FakeClock, Wire, body_of, error, lost_after
-from tests.support.event_factories import TIME, a_delivery, at, new_webhook_id
+from tests.support.event_factories import a_delivery, at, new_webhook_id
+from tests.support.factories import NOW, a_record
 
 
 @pytest.fixture
@@ -67,13 +68,18 @@ def test_a_lost_response_changes_nothing(storage: DynamoDBStorage, wire: Wire) -
     wire.reset(lost_after, range(1))
     storage.deliveries.add([message])
     assert len(wire.requests) == 2
-    for new, seen in ((asked, TIME), (done, at(60))):
+    for new, seen in ((asked, delivery), (done, asked)):
         wire.reset(lost_after, range(1))
         assert storage.deliveries.replace(new, seen)
         assert len(wire.requests) == 2
 
+    wire.reset(lost_after, range(1))
+    again = replace(done, status="pending", requested_at=at(90))
+    assert storage.deliveries.request(Message(again, message.payload), done, a_record(), NOW)
+    assert len(wire.requests) == 2
+
     wire.reset()
-    expected = Message(done, message.payload)
+    expected = Message(again, message.payload)
     assert storage.deliveries.get(delivery.webhook_id, delivery.id) == expected
 
 
@@ -112,7 +118,7 @@ def test_a_failure_among_many_deliveries_can_be_repeated(
     refuse = error(400, "ValidationException")
     storage.deliveries.add(messages[:1])
     done = replace(messages[0].delivery, status="succeeded", attempts=1, next_attempt_at=UNSET)
-    assert storage.deliveries.replace(done, TIME)
+    assert storage.deliveries.replace(done, messages[0].delivery)
 
     def fail(request: Request) -> Response:
         if body_of(request)["Item"]["SK"]["S"].endswith(broken):

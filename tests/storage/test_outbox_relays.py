@@ -12,6 +12,7 @@ from chalicelib.domain.events import CloudEvent
 from chalicelib.domain.registry import RESOURCES
 from chalicelib.storage.sql.deliveries import SQLDeliveries
 from chalicelib.storage.sql.outbox import SQLOutbox
+from chalicelib.storage.sql.records import SQLRecords
 from chalicelib.storage.sql.schema import Schema
 from chalicelib.storage.sql.transactions import Database
 from chalicelib.telemetry.activity import begin
@@ -29,7 +30,7 @@ class Relays:
     def __init__(self, database: Database) -> None:
         schema = Schema(RESOURCES)
         self._database, self._table = database, schema.outbox
-        deliveries = SQLDeliveries(database, schema.deliveries)
+        deliveries = SQLDeliveries(database, schema.deliveries, SQLRecords(schema.records))
         self._outbox = SQLOutbox(database, self._table, deliveries)
 
     def damage(self, subject: str) -> None:

@@ -17,7 +17,7 @@ from chalicelib.domain.users import USERS
 from tests.storage.conftest import MakeStorage
 from tests.storage.operations import OPERATIONS, Operation, set_up
 from tests.support.event_factories import TIME, a_delivery, new_webhook_id
-from tests.support.factories import LATER, NOW, a_user, user_change
+from tests.support.factories import LATER, NOW, a_record, a_user, user_change
 
 # Besides the operations with documented costs: every way through a list.
 LISTS = [
@@ -51,7 +51,10 @@ QUEUES: dict[str, Callable[[QueueingStorage, Message], Any]] = {
     "list after": lambda s, it: s.deliveries.list(
         it.delivery.webhook_id, Query(limit=2, after=it.delivery.id, ascending=True)
     ),
-    "replace": lambda s, it: s.deliveries.replace(it.delivery, TIME),
+    "replace": lambda s, it: s.deliveries.replace(it.delivery, it.delivery),
+    "request": lambda s, it: s.deliveries.request(it, it.delivery, a_record(), NOW),
+    "record": lambda s, _: s.deliveries.record("a key", NOW),
+    "succeeded": lambda s, it: s.deliveries.has_succeeded(it.delivery.webhook_id, TIME),
     "due": lambda s, _: s.deliveries.due_webhooks(TIME),
     "claim": lambda s, it: s.deliveries.claim(it.delivery.webhook_id, TIME, LATER, 2),
     "purge": lambda s, _: s.deliveries.purge(NOW * 2),

@@ -32,7 +32,7 @@ class Creation:
         self._table = table
         self._layout = layout
         self._shards = shards
-        self._now = {"N": str(now)}
+        self._now = now
 
     def writes(
         self,
@@ -43,7 +43,9 @@ class Creation:
     ) -> list[Write]:
         """Return the writes: the record, the parent, the entity, and the values that it claims."""
         items = self._layout.of(resource)
-        writes = [] if record is None else [self._put_record(record, entity.id)]
+        writes = []
+        if record is not None:
+            writes.append(put_record(self._table, record, entity.id, self._now))
         if update := self._parent_update(resource, entity):
             writes.append({"Update": update.request()})
         item = items.new(entity, self._shards, record)
@@ -71,15 +73,6 @@ class Creation:
         if any(put["Put"]["Item"]["SK"]["S"].partition("#")[0] == entity_type for put in puts):
             return RuntimeError("An id was used twice.")
         return taken(resource, puts)
-
-    def _put_record(self, record: IdempotencyRecord, owner_id: str) -> Write:
-        put = put_new(self._table, record_item(record, owner_id))
-        put["Put"] |= {
-            "ConditionExpression": "attribute_not_exists(PK) OR expires_at <= :now",
-            "ExpressionAttributeValues": {":now": self._now},
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        return put
 
     def _parent_update(self, resource: Resource[EntityT], entity: EntityT) -> Update | None:
         """Return the parent's part in the creation of a child: guard, counter and maximum."""
@@ -122,6 +115,17 @@ def put_new(table: str, item: Item) -> Write:
             "ConditionExpression": "attribute_not_exists(PK)",
         }
     }
+
+
+def put_record(table: str, record: IdempotencyRecord, owner_id: str, now: int) -> Write:
+    """Return the write of a record, whose key no record may have that expires after `now`."""
+    put = put_new(table, record_item(record, owner_id))
+    put["Put"] |= {
+        "ConditionExpression": "attribute_not_exists(PK) OR expires_at <= :now",
+        "ExpressionAttributeValues": {":now": {"N": str(now)}},
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    return put
 
 
 def taken(resource: Resource[Any], claims: list[Write]) -> Problem:

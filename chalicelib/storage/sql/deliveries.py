@@ -7,22 +7,29 @@ worker dies, the delivery is due again by then, and nobody has to clean up.
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, select, tuple_, update
 
-from chalicelib.domain.deliveries import Delivery, Message
+from chalicelib.domain.deliveries import SETTLED, Delivery, Message
+from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.storage import Page, Query
+from chalicelib.storage.sql.records import SQLRecords
 from chalicelib.storage.sql.schema import DeliveryTable
 from chalicelib.storage.sql.transactions import Database, upsert
 
 _PURGED_ROWS = 1000
 
 
+class _Changed(Exception):  # noqa: N818 - rolls a transaction back
+    """A delivery is no longer as it was seen."""
+
+
 class SQLDeliveries:
     """See Deliveries and DeliveryQueue."""
 
-    def __init__(self, database: Database, table: DeliveryTable) -> None:
+    def __init__(self, database: Database, table: DeliveryTable, records: SQLRecords) -> None:
         self._database = database
         self._table = table
+        self._records = records
 
     def add(self, messages: Sequence[Message]) -> None:
         """See Deliveries."""
@@ -42,18 +49,37 @@ class SQLDeliveries:
         row = self._database.read(lambda connection: connection.execute(found).one_or_none())
         return None if row is None else table.message(row)
 
-    def replace(self, delivery: Delivery, requested_at: str) -> bool:
+    def replace(self, delivery: Delivery, seen: Delivery) -> bool:
         """See Deliveries."""
-        table = self._table
-        replaced = (
-            update(table.table)
-            .where(
-                table.is_at(delivery.webhook_id, delivery.id),
-                table.table.c.requested_at == requested_at,
-            )
-            .values(table.fields(delivery))
-        )
-        return self._database.write(lambda connection: connection.execute(replaced).rowcount == 1)
+        return self._database.write(lambda connection: self._replace(connection, delivery, seen))
+
+    def request(
+        self,
+        message: Message,
+        seen: Delivery | None,
+        record: IdempotencyRecord | None,
+        now: int,
+    ) -> bool:
+        """See Deliveries."""
+        delivery = message.delivery
+
+        def write(connection: Connection) -> bool:
+            if record is not None and self._records.claim(connection, record, delivery.id, now):
+                return False
+            if seen is None:
+                self.insert(connection, [message])
+            elif not self._replace(connection, delivery, seen):
+                raise _Changed
+            return True
+
+        try:
+            return self._database.write(write)
+        except _Changed:
+            return False
+
+    def record(self, key: str, now: int) -> IdempotencyRecord | None:
+        """See Deliveries."""
+        return self._database.read(lambda connection: self._records.live(connection, key, now))
 
     def due_webhooks(self, now: str) -> list[str]:
         """See DeliveryQueue. Reads one row for each webhook that has a pending delivery."""
@@ -140,3 +166,27 @@ class SQLDeliveries:
         rows = self._database.read(lambda connection: connection.execute(listed).all())
         items = [table.delivery(row) for row in rows[: query.limit]]
         return Page(items, items[-1].id if len(rows) > query.limit else None)
+
+    def has_succeeded(self, webhook_id: str, since: str) -> bool:
+        """See Deliveries."""
+        columns = self._table.table.c
+        succeeded = exists().where(
+            columns.webhook_id == webhook_id,
+            columns.status == "succeeded",
+            columns.last_attempt_at >= since,
+        )
+        return self._database.read(
+            lambda connection: connection.execute(select(succeeded)).scalar_one()
+        )
+
+    def _replace(self, connection: Connection, delivery: Delivery, seen: Delivery) -> bool:
+        table = self._table
+        replaced = (
+            update(table.table)
+            .where(
+                table.is_at(delivery.webhook_id, delivery.id),
+                *(table.table.c[name] == getattr(seen, name) for name in SETTLED),
+            )
+            .values(table.fields(delivery))
+        )
+        return connection.execute(replaced).rowcount == 1
