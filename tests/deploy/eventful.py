@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.deploy.cloud import Cloud, running_cloud
@@ -36,22 +35,21 @@ class Stage(NamedTuple):
 
 @contextmanager
 def running_stage(
-    folder: Path,
-    answer: Answer,
-    prepare: Callable[[Cloud], None] = lambda _: None,
-    **variables: str,
+    project: Project, answer: Answer, prepare: Callable[[Cloud], None] = lambda _: None
 ) -> Iterator[Stage]:
-    """Deploy the stage prod to a new cloud, beside a receiver that responds as `answer` says.
+    """Deploy the project's stage prod to a new cloud, beside a receiver that responds as `answer`.
 
-    `prepare` gets the cloud before the stage is deployed; `variables` are added to its environment.
-    All this is in a network of its own, as is the test meanwhile; only what is packaged comes from
-    outside.
+    `prepare` gets the cloud before the stage is deployed. All this is in a network of its own, as
+    is the test meanwhile; only what is packaged comes from outside.
     """
-    project = Project(folder / "project")
-    trusted = {"SSL_CERT_FILE": str(folder / "authority.pem")}
-    project.configure("prod", **AUTHENTICATION, **trusted, **variables)
+    trusted = {"SSL_CERT_FILE": str(project.folder / "authority.pem")}
+    project.configure("prod", **AUTHENTICATION, **trusted)
     succeeded(project.deployment("package", "prod"))
-    with own_network(ADDRESS), running_cloud() as cloud, answering(folder, answer) as url:
+    with (
+        own_network(ADDRESS),
+        running_cloud() as cloud,
+        answering(project.folder, answer) as url,
+    ):
         cloud.put_secret(AUTH_PARAMETER, SECRET)
         cloud.put_secret("/user-management/prod/cursor-secret", CURSOR_SECRET)
         cloud.put_secret("/user-management/prod/webhook-key", KEY)

@@ -18,6 +18,7 @@ import pytest
 from tests.deploy.cloud import Cloud
 from tests.deploy.deployed import Deployed
 from tests.deploy.eventful import Administrator, Stage, running_stage
+from tests.deploy.project import Project
 from tests.deploy.receiver import Receiver
 
 pytestmark = pytest.mark.slow
@@ -37,8 +38,9 @@ def running_receiver() -> Receiver:
 @pytest.fixture(scope="module")
 def stage(running_receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Deploy a stage with a bus, beside the receiver."""
-    folder, names = tmp_path_factory.mktemp("events"), {"EVENT_BUS": BUS, "EVENT_SOURCE": SOURCE}
-    with running_stage(folder, running_receiver.answer, add_bus, **names) as running:
+    project = Project(tmp_path_factory.mktemp("events"))
+    project.configure("prod", EVENT_BUS=BUS, EVENT_SOURCE=SOURCE)
+    with running_stage(project, running_receiver.answer, add_bus) as running:
         yield running
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from tests.deploy.deployed import Deployed
 from tests.deploy.eventful import Administrator, Stage, running_stage
+from tests.deploy.project import Project
 from tests.deploy.receiver import Received
 from tests.events.chaos import (
     Arrived,
@@ -131,7 +132,8 @@ def endpoint() -> Endpoint:
 @pytest.fixture(scope="module")
 def stage(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Deploy a stage, beside the receiver."""
-    with running_stage(tmp_path_factory.mktemp("chaos"), endpoint.answer) as running:
+    project = Project(tmp_path_factory.mktemp("chaos"))
+    with running_stage(project, endpoint.answer) as running:
         sqs = running.api.cloud.client("sqs")
         url = sqs.get_queue_url(QueueName=f"{running.api.prefix}-webhooks")["QueueUrl"]
         visibility = {"VisibilityTimeout": str(VISIBILITY_SECONDS)}

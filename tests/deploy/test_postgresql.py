@@ -1,6 +1,5 @@
 """A stage on PostgreSQL: its password in SSM, its driver in the package, no table."""
 
-import shutil
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,7 +14,7 @@ from localdev.emulators import Emulators
 from tests.conftest import url_of
 from tests.deploy.cloud import Cloud, running_cloud
 from tests.deploy.deployed import AUTH_PARAMETER, AUTHENTICATION, Deployed, DeployedSuite
-from tests.deploy.project import ROOT, Project, succeeded
+from tests.deploy.project import Project, succeeded
 from tests.support.issuer import SECRET
 from tests.support.needs import cfn_tool
 
@@ -57,15 +56,8 @@ def cloud() -> Iterator[Cloud]:
 def make_project(folder: Path, database: str) -> Project:
     """Copy the project and configure its stage dev for the database."""
     project = Project(folder)
-    project.add_vpc_and_domain("dev")
-    variables = {"STORAGE_URL": database, "STORAGE_PASSWORD_PARAMETER": PARAMETER}
-    project.configure("dev", **AUTHENTICATION, **variables)
-    config = project.config
-    del config["stages"]["dev"]["api_gateway_custom_domain"]
-    project.write_config(config)
-    for name in ("alembic.ini", "migrations", "requirements-postgresql.txt"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / name)
+    project.use_postgresql("dev", database)
+    project.configure("dev", **AUTHENTICATION, STORAGE_PASSWORD_PARAMETER=PARAMETER)
     return project
 
 
