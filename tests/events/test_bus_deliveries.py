@@ -10,7 +10,10 @@ from msgspec import UNSET
 from chalicelib.domain.deliveries import BUS, Delivery, Message, new_delivery
 from chalicelib.domain.events import CloudEvent
 from chalicelib.events.bus_deliveries import BusDeliveries
+from chalicelib.events.fan_out import FanOut
 from chalicelib.events.functions import run_for
+from chalicelib.events.relay import Relay
+from chalicelib.events.schedule import Schedule
 from chalicelib.events.worker import DeliveryWorker
 from chalicelib.telemetry.activity import begin
 from tests.events.webhook_storage import Clock, Webhooks
@@ -145,3 +148,30 @@ def test_a_failing_bus_fails_the_function(setting: Setting) -> None:
     with pytest.raises(ConnectionError, match="no bus"):
         run_for(0.3, [worker.run])
     assert len(setting.to_webhooks) == 1
+
+
+def test_a_bus_that_was_away_gets_everything(setting: Setting) -> None:
+    """While the bus is away webhooks get what happens; when it is back, it gets all of it too."""
+    storage, endpoints = setting.webhooks.storage, setting.webhooks.endpoints
+    setting.webhooks.add()
+    soon = Schedule((0.05,) * 1000)
+    sender = BusDeliveries(setting.bus.publish, storage.deliveries, setting.other, schedule=soon)
+    loops = [
+        Relay(storage.outbox, FanOut(endpoints, setting.bus.publish)).run,
+        DeliveryWorker(storage.deliveries, sender).run,
+    ]
+    events = [an_event() for _ in range(5)]
+    storage.outbox.write(events)
+
+    begin()
+    setting.bus.fails = True
+    with pytest.raises(ConnectionError):
+        run_for(0.5, loops)
+    expected = {event.id for event in events}
+    assert {message.delivery.event_id for message in setting.to_webhooks} == expected
+    assert setting.bus.got == []
+
+    begin()
+    setting.bus.fails = False
+    run_for(1, loops)
+    assert {event.id for event in setting.bus.got} == expected
