@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any, NamedTuple
+
+import psutil
 
 from tests.deploy.cloud import Cloud, running_cloud
 from tests.deploy.deployed import AUTH_PARAMETER, AUTHENTICATION, CURSOR_SECRET, Deployed
@@ -32,6 +34,18 @@ class Stage(NamedTuple):
         attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[attribute])
         return int(attributes["Attributes"][attribute])
 
+    def workers(self, function: str = "") -> list[psutil.Process]:
+        """Return the processes in which the emulator, which is our child, runs a function, or all.
+
+        Their programs are in folders with the function's name.
+        """
+        found = []
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if any(f"-{self.api.prefix}-{function}" in word for word in process.cmdline()):
+                    found.append(process)
+        return found
+
 
 @contextmanager
 def running_stage(
@@ -56,7 +70,13 @@ def running_stage(
         cloud.client("s3").create_bucket(Bucket=BUCKET)
         prepare(cloud)
         with closing(Deployed(cloud, deploy_package(project, cloud), "prod", NAME)) as api:
-            yield Stage(api, url)
+            stage = Stage(api, url)
+            try:
+                yield stage
+            finally:
+                # One that is at work would outlive the emulator.
+                for process in stage.workers():
+                    process.kill()
 
 
 class Administrator:

@@ -141,16 +141,6 @@ def stage(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield running
 
 
-def workers(prefix: str, function: str) -> list[psutil.Process]:
-    """Return the processes in which the emulator, which is a child of ours, runs a function."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            if any(f"-{prefix}-{function}-" in word for word in process.cmdline()):
-                found.append(process)
-    return found
-
-
 def kill_at_work(process: psutil.Process, chance: random.Random) -> bool:
     """Kill a process at a random moment after it has begun to work; return whether it did."""
     with suppress(psutil.NoSuchProcess):
@@ -165,14 +155,14 @@ def kill_at_work(process: psutil.Process, chance: random.Random) -> bool:
     return False
 
 
-def kill_until(prefix: str, is_over: Callable[[], bool]) -> None:
+def kill_until(stage: Stage, is_over: Callable[[], bool]) -> None:
     """Kill the functions at random, some times each, until all is over or takes too long."""
     chance, kills = random.Random(3), Counter[str]()
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and not is_over():
         time.sleep(chance.uniform(0, 0.5))
         function = chance.choice(FUNCTIONS)
-        running = workers(prefix, function)
+        running = stage.workers(function)
         if running and kills[function] < KILLS:
             kills[function] += kill_at_work(chance.choice(running), chance)
 
@@ -201,7 +191,7 @@ def test_every_version_arrives_although_functions_are_killed(
         def is_over() -> bool:
             return all(one.done() for one in futures) and not arrived.missing(shown)
 
-        kill_until(stage.api.prefix, is_over)
+        kill_until(stage, is_over)
         for future in futures:
             future.result()
 
