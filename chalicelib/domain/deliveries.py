@@ -21,10 +21,10 @@ from chalicelib.domain.webhooks import Webhook, WebhookId, WebhookService
 LIFETIME = 7 * 24 * 60 * 60
 """How long a delivery is kept after sending was last asked for, in seconds."""
 
-TEST_EVENT = "webhook.test"
-
 BUS = "bus"
 """In place of a webhook's id: the deliveries of what the event bus did not take at first."""
+
+TEST_EVENT = "webhook.test"
 
 
 class DeliveryNotFound(NotFound):
@@ -216,11 +216,12 @@ class QueueingStorage(EventfulStorage, Protocol):
         """The events that have not been passed on."""
 
 
-def new_delivery(event: CloudEvent, webhook_id: str, now: int) -> Message:
-    """Return the first delivery of an event to a webhook, or BUS, at `now` (milliseconds).
+def new_delivery(event: CloudEvent, webhook: Webhook | None, now: int) -> Message:
+    """Return an event's first delivery to a webhook, None for the bus, at `now` (milliseconds).
 
     Its id follows from both, so that a repetition makes no second one.
     """
+    webhook_id = BUS if webhook is None else webhook.webhook_id
     made_at = int(datetime.fromisoformat(event.time).timestamp() * 1000)
     digest = hashlib.sha256(f"{event.id}\n{webhook_id}".encode()).hexdigest()
     timestamp = ids.timestamp(now)
@@ -306,16 +307,17 @@ class DeliveryService:
 
         Raises WebhookNotFound, WebhookDisabled.
         """
-        self._require_enabled(webhook_id)
-        now = self._now()
+        webhook, now = self._require_enabled(webhook_id), self._now()
         event = new_test_event(webhook_id, self._source, now)
-        message = new_delivery(event, webhook_id, now)
+        message = new_delivery(event, webhook, now)
         self._deliveries().add([message])
         return _with_event(message)
 
-    def _require_enabled(self, webhook_id: str) -> None:
-        if self._webhooks.get(webhook_id).status != "enabled":
+    def _require_enabled(self, webhook_id: str) -> Webhook:
+        webhook = self._webhooks.get(webhook_id)
+        if webhook.status != "enabled":
             raise WebhookDisabled
+        return webhook
 
     def _existing(self, webhook_id: str, delivery_id: str) -> Message:
         message = self._deliveries().get(webhook_id, delivery_id)
