@@ -22,10 +22,10 @@ from chalicelib.domain.webhooks import Webhook, WebhookId, WebhookService
 LIFETIME = 7 * 24 * 60 * 60
 """How long a delivery is kept after sending was last asked for, in seconds."""
 
-TEST_EVENT = "webhook.test"
-
 BUS = "bus"
 """In place of a webhook's id: the deliveries of what the event bus did not take at first."""
+
+TEST_EVENT = "webhook.test"
 
 _TRIES = 10
 
@@ -244,11 +244,12 @@ class QueueingStorage(EventfulStorage, Protocol):
         """The events that have not been passed on."""
 
 
-def new_delivery(event: CloudEvent, webhook_id: str, now: int) -> Message:
-    """Return the first delivery of an event to a webhook, or BUS, at `now` (milliseconds).
+def new_delivery(event: CloudEvent, webhook: Webhook | None, now: int) -> Message:
+    """Return an event's first delivery to a webhook, None for the bus, at `now` (milliseconds).
 
     Its id follows from both, so that a repetition makes no second one.
     """
+    webhook_id = BUS if webhook is None else webhook.webhook_id
     made_at = int(datetime.fromisoformat(event.time).timestamp() * 1000)
     digest = hashlib.sha256(f"{event.id}\n{webhook_id}".encode()).hexdigest()
     timestamp = ids.timestamp(now)
@@ -344,7 +345,7 @@ class DeliveryService:
 
         def test(now: int) -> tuple[Message, None]:
             event = new_test_event(webhook_id, self._source, now)
-            return new_delivery(event, webhook_id, now), None
+            return new_delivery(event, webhook, now), None
 
         return self._ask(webhook, key, test)
 

@@ -54,13 +54,13 @@ class BusDeliveries:
         started = self._now()
         error = self._error(message)
         settled = self._settled(message.delivery, error, started)
+        if not self._deliveries.replace(settled, message.delivery):
+            # The queue had it twice, and somebody else was faster; or it has expired.
+            found = self._deliveries.get(BUS, settled.delivery_id)
+            return settled if found is None else found.delivery
         if settled.status == "failed":
             _log.error("The bus does not get the event %s: %s", settled.event_id, error)
-        if self._deliveries.replace(settled, message.delivery):
-            return settled
-        # The queue had it twice, and somebody else was faster; or it has expired.
-        found = self._deliveries.get(BUS, settled.delivery_id)
-        return settled if found is None else found.delivery
+        return settled
 
     def _error(self, message: Message) -> str:
         """Publish the event, and return why that failed, "" if it did not."""

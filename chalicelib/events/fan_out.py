@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 
-from chalicelib.domain.deliveries import BUS, Message, new_delivery, receives
+from chalicelib.domain.deliveries import Message, new_delivery, receives
 from chalicelib.domain.events import CloudEvent
 from chalicelib.domain.service import milliseconds
 from chalicelib.domain.webhook_endpoints import WebhookEndpoints
@@ -47,13 +47,13 @@ class FanOut:
         webhooks = [*self._endpoints.all_enabled()]
         now = self._now()
         messages = [
-            new_delivery(event, webhook.webhook_id, now)
+            new_delivery(event, webhook, now)
             for event in events
             for webhook in webhooks
             if receives(webhook, event)
         ]
         if self._publish is not None and not self._is_published(self._publish, events, now):
-            messages += [new_delivery(event, BUS, now) for event in events]
+            messages += [new_delivery(event, None, now) for event in events]
         return messages
 
     def _is_published(self, publish: Publish, events: Sequence[CloudEvent], now: int) -> bool:

@@ -56,7 +56,7 @@ class Setting:
 
     def kept(self) -> Message:
         """Keep an event that the bus has not taken."""
-        message = new_delivery(an_event(), BUS, self.clock())
+        message = new_delivery(an_event(), None, self.clock())
         self.webhooks.storage.deliveries.add([message])
         return message
 
@@ -123,7 +123,7 @@ def test_without_a_bus_nothing_waits_for_it(setting: Setting) -> None:
 
 def test_a_delivery_that_is_gone_is_done(setting: Setting) -> None:
     """A delivery that expires during its attempt is not kept anew."""
-    message = new_delivery(an_event(), BUS, setting.clock())
+    message = new_delivery(an_event(), None, setting.clock())
     assert setting.sender.attempt(message).status == "succeeded"
     assert setting.webhooks.storage.deliveries.get(BUS, message.delivery.id) is None
 

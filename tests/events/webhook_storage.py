@@ -96,7 +96,7 @@ class Webhooks:
 
     def delivery(self, webhook: Webhook) -> Message:
         """Keep a delivery of a new event that is due now."""
-        message = new_delivery(an_event(), webhook.webhook_id, self.clock())
+        message = new_delivery(an_event(), webhook, self.clock())
         self.storage.deliveries.add([message])
         return message
 

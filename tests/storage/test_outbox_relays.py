@@ -3,18 +3,16 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Engine, Executable, create_engine, insert, update
 
-from chalicelib.domain.deliveries import Message
+from chalicelib.domain.deliveries import Message, QueueingStorage
 from chalicelib.domain.events import CloudEvent
 from chalicelib.domain.registry import RESOURCES
-from chalicelib.storage.sql.deliveries import SQLDeliveries
-from chalicelib.storage.sql.outbox import SQLOutbox
-from chalicelib.storage.sql.records import SQLRecords
+from chalicelib.storage.factory import open_storage
 from chalicelib.storage.sql.schema import Schema
-from chalicelib.storage.sql.transactions import Database
 from chalicelib.telemetry.activity import begin
 from localdev.emulators import Emulators
 from tests.conftest import url_of
@@ -27,21 +25,28 @@ LIMIT = 100
 class Relays:
     """An outbox, and relays that wait for each other in the middle of their work."""
 
-    def __init__(self, database: Database) -> None:
-        schema = Schema(RESOURCES)
-        self._database, self._table = database, schema.outbox
-        deliveries = SQLDeliveries(database, schema.deliveries, SQLRecords(schema.records))
-        self._outbox = SQLOutbox(database, self._table, deliveries)
-
-    def damage(self, subject: str) -> None:
-        """Make the events of a subject unreadable."""
-        damaged = update(self._table).where(self._table.c.subject == subject).values(event="{}")
-        self._database.write(lambda connection: connection.execute(damaged))
+    def __init__(self, storage: QueueingStorage, database: Engine) -> None:
+        self._storage = storage
+        self._database = database
+        self._table = Schema(RESOURCES).outbox
 
     def write(self, *subjects: str) -> None:
         """Write an event of each of the subjects, in this order."""
-        events = [an_event(subject=subject) for subject in subjects]
-        self._database.write(lambda connection: self._outbox.write(connection, events))
+        rows = [
+            {"subject": subject, "event": an_event(subject=subject).to_json()}
+            for subject in subjects
+        ]
+        self._execute(insert(self._table), rows)
+
+    def damage(self, subject: str) -> None:
+        """Make the events of a subject unreadable."""
+        self._execute(
+            update(self._table).where(self._table.c.subject == subject).values(event="{}")
+        )
+
+    def _execute(self, statement: Executable, *parameters: Any) -> None:
+        with self._database.begin() as connection:
+            connection.execute(statement, *parameters)
 
     def relay(self, meanwhile: Callable[[], object] = lambda: None) -> list[str]:
         """Relay once, call `meanwhile` in the middle of it, and return the subjects."""
@@ -52,7 +57,7 @@ class Relays:
             meanwhile()
             return []
 
-        self._outbox.relay(LIMIT, deliver)
+        self._storage.outbox.relay(LIMIT, deliver)
         return found
 
 
@@ -61,8 +66,12 @@ def relays(engines: Emulators) -> Iterator[Relays]:
     """Return relays of an empty outbox."""
     url = url_of(engines, "postgresql")
     empty(url)
-    with closing(Database(url, Schema(RESOURCES).metadata, lambda: None)) as database:
-        yield Relays(database)
+    database = create_engine(url)
+    storage = open_storage(url, RESOURCES)
+    assert isinstance(storage, QueueingStorage)
+    with closing(storage):
+        yield Relays(storage, database)
+    database.dispose()
 
 
 def test_relays_take_the_next_subjects(relays: Relays) -> None:
