@@ -57,6 +57,7 @@ from chalicelib.domain.users import (
 from chalicelib.domain.webhook_secrets import WebhookSecrets
 from chalicelib.domain.webhooks import (
     NewWebhook,
+    TooManySecrets,
     Webhook,
     WebhookId,
     WebhookListQuery,
@@ -386,14 +387,19 @@ def list_webhook_history(webhook_id: WebhookId, query: PageQuery) -> Page[Histor
     return webhooks().history(webhook_id, query)
 
 
-@app.route("/webhooks/{webhook_id}/rotate-secret", methods=["POST"], authorizer=tokens)
+@app.route(
+    "/webhooks/{webhook_id}/rotate-secret",
+    methods=["POST"],
+    authorizer=tokens,
+    raises=[TooManySecrets],
+)
 def rotate_webhook_secret(
     caller: Caller, webhook_id: WebhookId, versions: ExpectedVersions
 ) -> WebhookWithSecret:
     """Give a webhook a new secret.
 
-    For a day, secrets before it sign as well, so that the receiver can change over. The new one is
-    only shown here.
+    For a day, secrets before it sign as well, so that the receiver can change over: at most four of
+    them. The new one is only shown here.
     """
     return webhooks().rotate_secret(caller, webhook_id, versions)
 

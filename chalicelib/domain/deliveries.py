@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chalicelib.domain import ids
 from chalicelib.domain.errors import Conflict, NotFound, Unavailable
-from chalicelib.domain.events import CloudEvent, EventId, EventType
+from chalicelib.domain.events import TEST_EVENT, CloudEvent, EventId, EventType
 from chalicelib.domain.fields import Timestamp, id_field
 from chalicelib.domain.idempotency import Done, IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.pagination import PageQuery
@@ -24,8 +24,6 @@ LIFETIME = 7 * 24 * 60 * 60
 
 BUS = "bus"
 """In place of a webhook's id: the deliveries of what the event bus did not take at first."""
-
-TEST_EVENT = "webhook.test"
 
 _TRIES = 10
 

@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from chalicelib.aws.connections import PORTS
 from chalicelib.aws.http_messages import ProtocolError, Receive, Request, Response, read_response
+from chalicelib.domain.internet import Address
 from chalicelib.events.addresses import (
-    Address,
     AddressRefused,
     Resolve,
     checked_addresses,

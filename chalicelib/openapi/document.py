@@ -53,7 +53,7 @@ def document_of(app: Api, resources: Resources) -> Document:
 
 
 def _document(app: Api, resources: Resources) -> dict[str, Any]:
-    schemas, examples, specs = Schemas(), Examples(resources), _specs(app)
+    schemas, examples, specs = Schemas(resources), Examples(resources), _specs(app)
     responses = Responses(specs, schemas, examples)
     operations = Operations(specs, schemas, examples, responses)
     paths: dict[str, dict[str, Any]] = {}

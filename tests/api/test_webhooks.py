@@ -120,14 +120,20 @@ def test_a_rotation_keeps_the_secrets_before_it_for_a_day(api: Served) -> None:
     assert all(one["expires_at"] > found["updated_at"] for one in found["previous_secrets"])
 
 
-def test_only_the_latest_secrets_are_kept(api: Served) -> None:
-    """However often the secret is rotated, at most four secrets before it sign."""
+def test_no_secret_is_taken_away_before_its_time(api: Served) -> None:
+    """A rotation that would make more than four secrets sign beside the new one is refused."""
     webhook_id = created(api)["webhook_id"]
+    path = f"/webhooks/{webhook_id}"
+    for _ in range(4):
+        assert rotated(api, webhook_id).status == 200
+    before = api.as_administrator("GET", path).body
 
-    for _ in range(7):
-        reply = rotated(api, webhook_id)
+    reply = rotated(api, webhook_id)
 
-    assert [one["version"] for one in reply.body["previous_secrets"]] == [4, 5, 6, 7]
+    assert (reply.status, reply.body["type"]) == (409, "/problems/too-many-secrets")
+    assert before["previous_secrets"][0]["expires_at"] in reply.body["detail"]
+    assert api.as_administrator("GET", path).body == before
+    assert [one["version"] for one in before["previous_secrets"]] == [1, 2, 3, 4]
 
 
 def test_a_rotation_can_be_conditional(api: Served) -> None:
@@ -269,10 +275,9 @@ def test_what_a_key_keeps_has_no_personal_data(tmp_path: Path) -> None:
         webhook_id = created(api)["webhook_id"]
         api.user()
         Relay(api.module.storage().outbox, api.module.fan_out()).drain()
-        [sent] = api.as_administrator("GET", f"/webhooks/{webhook_id}/deliveries").body[
-            "deliveries"
-        ]
-        target = f"/webhooks/{webhook_id}/deliveries/{sent['delivery_id']}/send-again"
+        listed = f"/webhooks/{webhook_id}/deliveries"
+        [sent] = api.as_administrator("GET", listed).body["deliveries"]
+        target = f"{listed}/{sent['delivery_id']}/send-again"
         replies = [asked(api, target, "one") for _ in range(2)]
     with sqlite3.connect(path) as database:
         [(body,)] = database.execute("SELECT body FROM idempotency_keys")

@@ -312,6 +312,18 @@ def test_it_is_known_whether_any_succeeded(deliveries: Deliveries) -> None:
     assert not deliveries.has_succeeded(webhook_id, at(5.001))
 
 
+def test_a_success_is_found_behind_later_failures(deliveries: Deliveries) -> None:
+    """However much was sent since without success, one that succeeded in time is found."""
+    webhook_id = new_webhook_id()
+    succeeded = a_delivery(webhook_id, status="succeeded", last_attempt_at=at(5))
+    large = '{"a": "' + 60_000 * "x" + '"}'
+    failed = [replace(a_delivery(webhook_id, status="failed"), payload=large) for _ in range(40)]
+    deliveries.add([succeeded, *failed])
+
+    assert deliveries.has_succeeded(webhook_id, at(5))
+    assert not deliveries.has_succeeded(webhook_id, at(6))
+
+
 @queueing
 def test_webhooks_with_due_deliveries_are_found(queue: QueuedDeliveries) -> None:
     """A webhook is due from the time of its earliest pending delivery on."""

@@ -47,7 +47,7 @@ GENERAL = {
     "storage",
 }
 # Neither general nor a resource: what storage keeps beside resources may be known to its engines.
-SPECIAL = {"currencies", "deliveries", "webhook_secrets"}
+SPECIAL = {"currencies", "deliveries", "internet", "webhook_secrets"}
 # The layers of the domain that must stay free of frameworks and of I/O.
 FRAMEWORKS = {"chalice", "boto3", "botocore", "sqlalchemy", "jwt", "requests", "http", "socket"}
 # The one module of storage that opens it, and its command, may know all engines and resources.

@@ -9,15 +9,13 @@ from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.resource import EntityT, Resource
 from chalicelib.storage.dynamodb.history_items import LATEST_ENTRY, latest
 from chalicelib.storage.dynamodb.items import (
-    TRACE,
     Item,
     Layout,
     latest_child_attribute,
     record_item,
-    trace_attribute,
+    trace_attributes,
 )
 from chalicelib.storage.dynamodb.updates import Update, counter_update
-from chalicelib.telemetry.activity import current
 
 Write = dict[str, Any]
 
@@ -51,9 +49,7 @@ class Creation:
         item = items.new(entity, self._shards, record)
         if act is not None:
             item[LATEST_ENTRY] = latest(act, entity.version)
-        traceparent = current().traceparent
-        if traceparent and resource.events is not None:
-            item[TRACE] = trace_attribute(entity.updated_at, traceparent)
+        item |= trace_attributes(resource, entity.updated_at)
         writes.append(put_new(self._table, item))
         writes += [
             put_new(self._table, items.claim(unique, unique.key(entity), entity.id))

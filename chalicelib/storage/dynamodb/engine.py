@@ -28,7 +28,6 @@ from chalicelib.storage.dynamodb.creation import Creation, put_new, taken
 from chalicelib.storage.dynamodb.deletion import Deletion
 from chalicelib.storage.dynamodb.history import History
 from chalicelib.storage.dynamodb.items import (
-    TRACE,
     Item,
     Key,
     Layout,
@@ -37,7 +36,6 @@ from chalicelib.storage.dynamodb.items import (
     has_write_token,
     new_write_token,
     record_from,
-    trace_attribute,
 )
 from chalicelib.storage.dynamodb.lists import Lists, matches
 from chalicelib.storage.dynamodb.requests import (
@@ -47,7 +45,6 @@ from chalicelib.storage.dynamodb.requests import (
     make_client,
 )
 from chalicelib.storage.dynamodb.updates import Update, blind_update, counter_update, exact_update
-from chalicelib.telemetry.activity import current
 
 if TYPE_CHECKING:
     from chalicelib.domain.deliveries import Deliveries
@@ -120,7 +117,6 @@ class DynamoDBStorage:
         if blind is None:
             item = self._get(operation, key)
         else:
-            _trace(blind, resource, change)
             try:
                 return items.entity(self._update(operation, blind, change.act))
             except ConditionFailed as failed:
@@ -134,7 +130,6 @@ class DynamoDBStorage:
             if has_conflict:
                 operation.wait()
             update = exact_update(self._table, items, item, new, act=change.act, token=token)
-            _trace(update, resource, change)
             others = self._writes_with_change(items, old, new)
             try:
                 if others:
@@ -283,13 +278,6 @@ class DynamoDBStorage:
             return None
         item = self._get(operation, items.key((found[items.resource.id_field]["S"],)))
         return items.entity(item) if item else None
-
-
-def _trace(update: Update, resource: Resource[Any], change: Change) -> None:
-    """Note the client's trace for the event of the change, which the table's stream makes."""
-    traceparent = current().traceparent
-    if traceparent and resource.events is not None:
-        update.set(TRACE, trace_attribute(change.updated_at, traceparent))
 
 
 def _rejection(resource: Resource[Any], rejected: Writes) -> Problem:

@@ -31,6 +31,7 @@ from msgspec import UNSET
 from chalicelib.domain.annotations import bare_type
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.resource import EntityT, Ids, Kind, Resource, Resources, Unique, children
+from chalicelib.telemetry.activity import current
 
 Item = dict[str, Any]
 Key = dict[str, Any]
@@ -276,9 +277,15 @@ def record_from(item: Item, key: str) -> IdempotencyRecord:
     )
 
 
-def trace_attribute(updated_at: str, traceparent: str) -> Attribute:
-    """Return what keeps the trace of the request that wrote an item at `updated_at`."""
-    return {"S": f"{updated_at} {traceparent}"}
+def trace_attributes(resource: Resource[Any], updated_at: str) -> dict[str, Attribute]:
+    """Return what keeps the client's trace for the event of a write, which the stream makes.
+
+    Nothing without a trace or an event.
+    """
+    traceparent = current().traceparent
+    if not traceparent or resource.events is None:
+        return {}
+    return {TRACE: {"S": f"{updated_at} {traceparent}"}}
 
 
 def traceparent_of(item: Item) -> str:
