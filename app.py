@@ -27,6 +27,7 @@ from chalicelib.domain.deliveries import (
     DeliveryService,
     DeliveryWithEvent,
     EventfulStorage,
+    QueueingStorage,
     WebhookDisabled,
 )
 from chalicelib.domain.errors import Forbidden, Unavailable
@@ -34,7 +35,7 @@ from chalicelib.domain.events import Events, event_types
 from chalicelib.domain.external_ids import ExternalIdTaken
 from chalicelib.domain.groups import GroupService
 from chalicelib.domain.history import HistoryEntry
-from chalicelib.domain.idempotency import Created, IdempotencyKey
+from chalicelib.domain.idempotency import Created, Done, IdempotencyKey
 from chalicelib.domain.orders import (
     IllegalTransition,
     NewOrder,
@@ -65,6 +66,7 @@ from chalicelib.domain.users import (
 from chalicelib.domain.webhook_secrets import WebhookSecrets
 from chalicelib.domain.webhooks import (
     NewWebhook,
+    TooManySecrets,
     Webhook,
     WebhookId,
     WebhookListQuery,
@@ -87,11 +89,14 @@ from chalicelib.web.problem_details import Explanation, ProblemName, explain
 from chalicelib.web.responses import Cacheable, Deprecated, Text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chalicelib.domain.webhook_endpoints import WebhookEndpoints
+    from chalicelib.events.bus import EventBus
+    from chalicelib.events.bus_deliveries import BusDeliveries
     from chalicelib.events.fan_out import FanOut
-    from chalicelib.events.functions import QueueFunction, StreamFunction
+    from chalicelib.events.functions import Loop, QueueFunction, StreamFunction
     from chalicelib.events.queue import WebhookQueue
-    from chalicelib.events.sender import Sender
     from chalicelib.scim.endpoint import ScimEndpoint
 
 USER_TAKEN = [EmailTaken, UserNameTaken, ExternalIdTaken]
@@ -378,7 +383,7 @@ def list_webhooks(query: WebhookListQuery) -> Page[Webhook]:
 def get_webhook(webhook_id: WebhookId) -> Webhook:
     """Retrieve a webhook.
 
-    It says since when its endpoint fails, and why it was disabled, if it was.
+    It says why the sender disabled it, if it did.
     """
     return webhooks().get(webhook_id)
 
@@ -414,14 +419,19 @@ def list_webhook_history(webhook_id: WebhookId, query: PageQuery) -> Page[Histor
     return webhooks().history(webhook_id, query)
 
 
-@app.route("/webhooks/{webhook_id}/rotate-secret", methods=["POST"], authorizer=tokens)
+@app.route(
+    "/webhooks/{webhook_id}/rotate-secret",
+    methods=["POST"],
+    authorizer=tokens,
+    raises=[TooManySecrets],
+)
 def rotate_webhook_secret(
     caller: Caller, webhook_id: WebhookId, versions: ExpectedVersions
 ) -> WebhookWithSecret:
     """Give a webhook a new secret.
 
-    For a day, secrets before it sign as well, so that the receiver can change over. The new one is
-    only shown here.
+    For a day, secrets before it sign as well, so that the receiver can change over: at most four of
+    them. The new one is only shown here.
     """
     return webhooks().rotate_secret(caller, webhook_id, versions)
 
@@ -429,13 +439,13 @@ def rotate_webhook_secret(
 @app.route(
     "/webhooks/{webhook_id}/test", methods=["POST"], authorizer=tokens, raises=[WebhookDisabled]
 )
-def send_test_event(webhook_id: WebhookId) -> DeliveryWithEvent:
+def send_test_event(webhook_id: WebhookId, key: IdempotencyKey | None) -> Done[DeliveryWithEvent]:
     """Send a test event to a webhook.
 
     Its type is `webhook.test`, whichever types the webhook names. Retrieve the delivery to see what
-    became of it.
+    became of it. Send an `Idempotency-Key`, and the request can be repeated without a second event.
     """
-    return deliveries().send_test(webhook_id)
+    return deliveries().send_test(webhook_id, key)
 
 
 @app.route("/webhooks/{webhook_id}/deliveries", authorizer=tokens)
@@ -459,12 +469,15 @@ def get_delivery(webhook_id: WebhookId, delivery_id: DeliveryId) -> DeliveryWith
     authorizer=tokens,
     raises=[WebhookDisabled],
 )
-def send_delivery_again(webhook_id: WebhookId, delivery_id: DeliveryId) -> DeliveryWithEvent:
+def send_delivery_again(
+    webhook_id: WebhookId, delivery_id: DeliveryId, key: IdempotencyKey | None
+) -> Done[DeliveryWithEvent]:
     """Send a delivery again.
 
-    It has the same `webhook-id`, and all its attempts, whatever became of it before.
+    It has the same `webhook-id`, and all its attempts, whatever became of it before. Send an
+    `Idempotency-Key`, and the request can be repeated without starting over once more.
     """
-    return deliveries().send_again(webhook_id, delivery_id)
+    return deliveries().send_again(webhook_id, delivery_id, key)
 
 
 @app.route(
@@ -603,24 +616,35 @@ def webhook_endpoints() -> "WebhookEndpoints":
 
 
 @cache
-def sender() -> "Sender":
-    """Return what sends deliveries to webhooks."""
+def event_bus() -> "EventBus | None":
+    """Return the bus that gets all events, if there is one."""
+    from chalicelib.events.batches import BatchClient  # noqa: PLC0415
+    from chalicelib.events.bus import SERVICE, EventBus  # noqa: PLC0415
+
+    name = settings().event_bus
+    # What it does not take soon is tried again later.
+    return EventBus(name, BatchClient(SERVICE, budget=4)) if name else None
+
+
+@cache
+def sender() -> "BusDeliveries":
+    """Return what sends deliveries to webhooks, and to the bus."""
+    from chalicelib.events.bus_deliveries import BusDeliveries  # noqa: PLC0415
     from chalicelib.events.http_post import HTTPPost  # noqa: PLC0415
     from chalicelib.events.sender import Sender  # noqa: PLC0415
 
+    deliveries, bus = storage().deliveries, event_bus()
     post = HTTPPost(allows_loopback=settings().allows_loopback_webhooks)
-    return Sender(storage().deliveries, webhook_endpoints(), post)
+    webhooks = Sender(deliveries, webhook_endpoints(), post)
+    return BusDeliveries(bus.publish if bus else None, deliveries, webhooks.attempt)
 
 
 @cache
 def fan_out() -> "FanOut":
     """Return what makes deliveries of events, and publishes these if there is a bus."""
-    from chalicelib.events.batches import BatchClient  # noqa: PLC0415
-    from chalicelib.events.bus import SERVICE, EventBus  # noqa: PLC0415
     from chalicelib.events.fan_out import FanOut  # noqa: PLC0415
 
-    name = settings().event_bus
-    bus = EventBus(name, BatchClient(SERVICE)) if name else None
+    bus = event_bus()
     return FanOut(webhook_endpoints(), bus.publish if bus else None)
 
 
@@ -651,19 +675,27 @@ def queue_function() -> "QueueFunction":
     return QueueFunction(storage().deliveries, sender().attempt, webhook_queue())
 
 
-def pass_on_and_send(seconds: float) -> None:
-    """Relay the outbox, and send the deliveries in the database, for so many seconds."""
-    from chalicelib.domain.deliveries import QueueingStorage  # noqa: PLC0415
-    from chalicelib.events.functions import run_for  # noqa: PLC0415
+def outbox_loops() -> "Sequence[Loop]":
+    """Return what relays the outbox, and what sends the deliveries in the database, until stopped.
+
+    Nothing where a table's stream is the outbox.
+    """
     from chalicelib.events.relay import Relay  # noqa: PLC0415
     from chalicelib.events.worker import DeliveryWorker  # noqa: PLC0415
 
     queueing = storage()
     if not isinstance(queueing, QueueingStorage):
-        raise TypeError(f"{settings().storage_scheme} is its own outbox.")
+        return ()
     relay = Relay(queueing.outbox, fan_out())
     worker = DeliveryWorker(queueing.deliveries, sender())
-    run_for(seconds, [relay.run, worker.run])
+    return relay.run, worker.run
+
+
+def pass_on_and_send(seconds: float) -> None:
+    """Relay the outbox, and send the deliveries in the database, for so many seconds."""
+    from chalicelib.events.functions import run_for  # noqa: PLC0415
+
+    run_for(seconds, outbox_loops())
 
 
 # A stage has the functions that its storage needs.
@@ -720,4 +752,4 @@ if settings().is_lambda:
 if settings().is_chalice_command:
     import localdev
 
-    localdev.prepare(app, settings, storage)
+    localdev.prepare(app, outbox_loops)

@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
         "--table",
         choices=["keep", "delete"],
         default="keep",
-        help="what to do with the table and the secret that signs cursors",
+        help="what to do with the table, its queues and the secrets",
     )
     command.set_defaults(run=_delete)
 
@@ -87,7 +87,10 @@ def _delete(options: argparse.Namespace) -> None:
     stage = Stage(options.stage)
     deploy.delete(stage, with_data=options.table == "delete")
     if options.table == "keep" and stage.uses_dynamodb:
-        _print(f"The table {stage.table!r} is kept; TABLE=delete deletes it with all its data.")
+        _print(
+            f"The table {stage.table!r} is kept, and so are the queues of what is still to be sent"
+            " from it; TABLE=delete deletes them with all their data."
+        )
 
 
 def _package(options: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resou
 from collections.abc import Iterable
 from typing import Any
 
-from deployment.event_functions import SLOW_STREAM
+from deployment.event_functions import OLD_OUTBOX, SLOW_STREAM
 
 # DynamoDB reports errors per operation, and throttled requests per table.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
@@ -52,11 +52,11 @@ def _function_alarms(functions: Iterable[str], metric: str, text: str) -> Resour
     }
 
 
-def stream_alarms(relay: str, queues: Iterable[str]) -> Resources:
-    """Return alarms for events that are late or were given up.
+def stream_alarms(relay: str, send: str, queues: Iterable[str]) -> Resources:
+    """Return alarms for events that are late, were given up, or could not be read.
 
-    `relay` is the logical name of the stream's function, and `queues` those of the queues with what
-    was given up.
+    `relay` and `send` are the logical names of the functions, and `queues` those of the queues with
+    what was given up.
     """
     late = _alarm(
         "AWS/Lambda",
@@ -65,7 +65,17 @@ def stream_alarms(relay: str, queues: Iterable[str]) -> Resources:
         "Changes are passed on more than 15 minutes late",
     )
     late["Properties"] |= {"Statistic": "Maximum", "Threshold": SLOW_STREAM}
-    return {"LateEvents": late} | {
+    faults = {
+        # Of the lines that the functions write: Lambda counts no error where a part is reported.
+        f"{name}Faults": _alarm(
+            "UserManagement",
+            "Faults",
+            {"FunctionName": {"Ref": name}},
+            "The function fails in part: the faults in its log say what and why",
+        )
+        for name in (relay, send)
+    }
+    return {"LateEvents": late, **faults} | {
         f"{name}Messages": _alarm(
             "AWS/SQS",
             "ApproximateNumberOfMessagesVisible",
@@ -74,6 +84,18 @@ def stream_alarms(relay: str, queues: Iterable[str]) -> Resources:
         )
         for name in queues
     }
+
+
+def outbox_alarms(relay: str) -> Resources:
+    """Return the alarm for late events of a stage on PostgreSQL, by the function's logical name."""
+    late = _alarm(
+        "UserManagement",
+        "OutboxAge",
+        {"FunctionName": {"Ref": relay}},
+        "Changes are passed on more than 15 minutes late",
+    )
+    late["Properties"] |= {"Statistic": "Maximum", "Threshold": OLD_OUTBOX}
+    return {"LateEvents": late}
 
 
 def as_dimensions(values: dict[str, object]) -> list[dict[str, object]]:

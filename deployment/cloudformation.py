@@ -10,6 +10,7 @@ from deployment import event_functions, queries, route_functions
 from deployment.alarms import (
     as_dimensions,
     error_alarms,
+    outbox_alarms,
     stream_alarms,
     table_alarms,
     throttle_alarms,
@@ -48,6 +49,7 @@ def complete(template: Template, stage: Stage, *, per_route: bool, snapstart: bo
             del resources[name]
         for name in ("TableName", "WebhookQueueUrl"):
             del template["Outputs"][name]
+        resources |= outbox_alarms(_logical_id(event_functions.OUTBOX))
     resources |= error_alarms(_logical_id(name) for name in event_functions.names(stage))
     api = resources["RestAPI"]["Properties"]
     swagger = api["DefinitionBody"]
@@ -103,7 +105,8 @@ def _complete_events(resources: Template, stage: Stage) -> None:
         "Queue": {"Fn::GetAtt": [_QUEUE, "Arn"]},
     }
     failed = (_QUEUE_FAILURES, _STREAM_FAILURES)
-    resources |= stream_alarms(_logical_id(event_functions.RELAY), failed)
+    names = (_logical_id(event_functions.RELAY), _logical_id(event_functions.SEND))
+    resources |= stream_alarms(*names, failed)
 
 
 def _logical_id(name: str) -> str:

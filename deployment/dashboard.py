@@ -1,4 +1,4 @@
-"""The dashboard of a stage: requests, routes, functions, storage, tokens and the latest faults.
+"""The dashboard of a stage: requests, routes, functions, events, storage, tokens, latest faults.
 
 Metrics in the namespace `UserManagement` come from the lines that the functions write, and only
 those that are not zero.
@@ -33,6 +33,7 @@ def dashboard(stage: Monitored, region: str, alarms: object) -> dict[str, object
         _latency_by_route(stage),
         _application(stage),
         _functions(stage),
+        _events(stage),
         *([_table(stage, stage.table)] if stage.table else []),
         [_query(stage, CLIENT_ERRORS), _query(stage, REFUSED)],
         [_query(stage, FAULTS)],
@@ -159,6 +160,56 @@ def _functions(stage: Monitored) -> list[Widget]:
             ("throttles", "Throttles", "Sum"),
             ("concurrent executions", "ConcurrentExecutions", "Maximum"),
         )
+    ]
+
+
+def _events(stage: Monitored) -> list[Widget]:
+    failures: list[Metric] = [
+        [namespace, metric, "FunctionName", function, {"label": f"{function}: {label}"}]
+        for function in stage.event_functions
+        for namespace, metric, label in (
+            ("AWS/Lambda", "Errors", "as a whole"),
+            (_NAMESPACE, "Faults", "in part"),
+        )
+    ]
+    return [
+        _graph("Events: failures", failures),
+        *(
+            _waiting(stage.event_functions[0], *stage.queues)
+            if stage.queues
+            else [_outbox(stage.event_functions[0])]
+        ),
+    ]
+
+
+def _outbox(relay: str) -> Widget:
+    age: Metric = [_NAMESPACE, "OutboxAge", "FunctionName", relay, {"label": "outbox, in seconds"}]
+    return _graph("Events: age of the oldest", [age], stat="Maximum")
+
+
+def _waiting(relay: str, queue: str, *failures: str) -> list[Widget]:
+    """Return what waits in the stream and in the queues."""
+    messages: list[Metric] = [
+        ["AWS/SQS", metric, "QueueName", name, {"label": label}]
+        for metric, name, label in (
+            ("ApproximateNumberOfMessagesVisible", queue, "due"),
+            ("ApproximateNumberOfMessagesNotVisible", queue, "being sent, or waiting"),
+            *(("ApproximateNumberOfMessagesVisible", name, name) for name in failures),
+        )
+    ]
+    ages: list[Metric] = [
+        [
+            *("AWS/Lambda", "IteratorAge", "FunctionName", relay),
+            {"label": "stream, in milliseconds", "yAxis": "left"},
+        ],
+        [
+            *("AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", queue),
+            {"label": "queue, in seconds", "yAxis": "right"},
+        ],
+    ]
+    return [
+        _graph("Events: messages in the queues", messages, stat="Maximum"),
+        _graph("Events: age of the oldest", ages, stat="Maximum"),
     ]
 
 

@@ -28,6 +28,7 @@ def deploy(stage: Stage) -> str:
     account = Account()
     _check_state(stage, account)
     _check_parameters(stage, account)
+    _check_bus(stage, account)
     _create_data(stage, account)
     if stage.uses_dynamodb:
         queue_url = event_sources.create_queues(stage, account)
@@ -44,7 +45,10 @@ def deploy(stage: Stage) -> str:
 
 
 def delete(stage: Stage, *, with_data: bool) -> None:
-    """Delete what `deploy` created; the data only if `with_data`. Raises DeploymentError."""
+    """Delete what `deploy` created; the data only if `with_data`. Raises DeploymentError.
+
+    The queues are data: they name the deliveries in the table that are still to be sent.
+    """
     account = Account()
     functions = _function_names(stage)
     chalice(stage, "delete")
@@ -54,8 +58,6 @@ def delete(stage: Stage, *, with_data: bool) -> None:
             logs.delete_log_group(logGroupName=f"/aws/lambda/{name}")
         except logs.exceptions.ResourceNotFoundException:
             continue  # A function that was never invoked has no log group.
-    if stage.uses_dynamodb:
-        event_sources.delete_queues(stage, account)
     if with_data:
         _delete_data(stage, account)
 
@@ -95,6 +97,25 @@ def _check_parameters(stage: Stage, account: Account) -> None:
             ) from None
 
 
+def _check_bus(stage: Stage, account: Account) -> None:
+    """Raise DeploymentError if there is no such bus: EventBridge would drop events without a word.
+
+    https://github.com/aws/aws-sdk/issues/186
+    """
+    events, name = account.client("events"), stage.event_bus
+    if not name:
+        return
+    try:
+        events.describe_event_bus(Name=name)
+    except events.exceptions.ResourceNotFoundException:
+        raise DeploymentError(
+            f"There is no event bus {name!r}, which EVENT_BUS names: create it, or correct the"
+            " name."
+        ) from None
+    except events.exceptions.ClientError:
+        return  # Another account's, which allows to put events and nothing else.
+
+
 def _create_data(stage: Stage, account: Account) -> None:
     if stage.uses_dynamodb:
         _create_table(stage, account)
@@ -121,6 +142,7 @@ def _create_table(stage: Stage, account: Account) -> None:
 
 def _delete_data(stage: Stage, account: Account) -> None:
     if stage.uses_dynamodb:
+        event_sources.delete_queues(stage, account)
         _delete_table(stage, account)
     names = [stage.cursor_parameter, stage.webhook_key_parameter]
     account.client("ssm").delete_parameters(Names=names)

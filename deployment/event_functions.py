@@ -34,6 +34,9 @@ MAX_RECEIVES = 100
 SLOW_STREAM = 15 * 60 * 1000
 """How old a record of the stream may be when it is passed on before an alarm, in milliseconds."""
 
+OLD_OUTBOX = 15 * 60
+"""How old an event in PostgreSQL's outbox may be before an alarm, in seconds."""
+
 
 def names(stage: Stage) -> tuple[str, ...]:
     """Return the functions of events that the stage has, by Chalice's names."""
@@ -45,15 +48,15 @@ def stream_options() -> dict[str, Any]:
 
     - A batch that fails is retried from the record that failed, which keeps the order, and is
       split, which finds a record that always fails.
-    - The stream keeps records for 24 hours. After half of that a record goes to the dead letters,
-      which leaves as long to read it from the stream.
+    - The stream keeps records for 24 hours. In the last of them a record that still fails goes to
+      the dead letters: what is behind an outage is not given up before, nor lost without a word.
     - Lambda keeps the order of each item's records, whatever the parallelization.
     https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
     """
     return {
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "BisectBatchOnFunctionError": True,
-        "MaximumRecordAgeInSeconds": 12 * 60 * 60,
+        "MaximumRecordAgeInSeconds": 23 * 60 * 60,
         "MaximumRetryAttempts": -1,
         "ParallelizationFactor": 4,
         "FilterCriteria": {"Filters": [{"Pattern": text} for text in filters()]},

@@ -1,6 +1,8 @@
 """The queues and event sources of a personal stage: what `chalice deploy` cannot create or say."""
 
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 
 from deployment import event_functions
@@ -8,7 +10,10 @@ from deployment.account import Account
 from deployment.errors import DeploymentError
 from deployment.stages import Stage
 
-Sources = dict[str, str]
+# https://docs.aws.amazon.com/lambda/latest/api/API_GetEventSourceMapping.html
+_AT_REST = frozenset({"Enabled", "Disabled"})
+_POLL_SECONDS = 1
+_MAX_POLLS = 180
 
 
 def create_queues(stage: Stage, account: Account) -> str:
@@ -43,17 +48,16 @@ def stream_arn(stage: Stage, account: Account) -> str:
     return str(table["LatestStreamArn"])
 
 
-def complete(stage: Stage, account: Account, queue_url: str) -> None:
-    """Tell the functions of events where the queue is, and their sources what Chalice cannot."""
+def complete(
+    stage: Stage, account: Account, queue_url: str, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Tell the event sources what Chalice cannot, and the functions of events where the queue is.
+
+    In this order: a function fails until it knows the queue, so that nothing goes through a source
+    that lacks its settings; what has come meanwhile comes again. Raises DeploymentError if a source
+    does not come to rest.
+    """
     functions = account.client("lambda")
-    for name in event_functions.names(stage):
-        function = f"{stage.full_name}-{name}"
-        present = functions.get_function_configuration(FunctionName=function)["Environment"]
-        variables = {**present["Variables"], "WEBHOOK_QUEUE_URL": queue_url}
-        functions.update_function_configuration(
-            FunctionName=function, Environment={"Variables": variables}
-        )
-        functions.get_waiter("function_updated_v2").wait(FunctionName=function)
     failures = account.arn("sqs", stage.stream_failures)
     options: dict[str, dict[str, Any]] = {
         event_functions.RELAY: {
@@ -64,7 +68,31 @@ def complete(stage: Stage, account: Account, queue_url: str) -> None:
     }
     for name, source in event_functions.SOURCES.items():
         uuid = stage.deployed[source]["event_uuid"]
+        # Lambda refuses a change during another.
+        _wait(functions, name, uuid, sleep)
         functions.update_event_source_mapping(UUID=uuid, **options[name])
+        _wait(functions, name, uuid, sleep)
+    for name in event_functions.names(stage):
+        function = f"{stage.full_name}-{name}"
+        present = functions.get_function_configuration(FunctionName=function)["Environment"]
+        variables = {**present["Variables"], "WEBHOOK_QUEUE_URL": queue_url}
+        functions.update_function_configuration(
+            FunctionName=function, Environment={"Variables": variables}
+        )
+        functions.get_waiter("function_updated_v2").wait(FunctionName=function)
+
+
+def _wait(functions: Any, name: str, uuid: str, sleep: Callable[[float], None]) -> None:  # noqa: ANN401 - as above
+    """Wait until an event source mapping is at rest: boto3 has no waiter for that."""
+    for _ in range(_MAX_POLLS):
+        state = functions.get_event_source_mapping(UUID=uuid)["State"]
+        if state in _AT_REST:
+            return
+        sleep(_POLL_SECONDS)
+    raise DeploymentError(
+        f"The event source of {name} is still {state.lower()} after {_MAX_POLLS} seconds: deploy"
+        " again, and if that does not help, look at the function in the console."
+    )
 
 
 def _queue(account: Account, name: str, attributes: dict[str, str]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from deployment import event_functions
 from deployment.route_functions import FUNCTIONS
 from deployment.stages import Stage
 
@@ -18,6 +19,10 @@ class Monitored:
     - `routes`: the function that handles each route that needs a token, by ``GET /users``.
     - `functions`: all functions; `called` are those that API Gateway calls for routes.
     - `authorizer`: the function that checks tokens.
+    - `event_functions`: those that pass on events and send webhooks, the one that reads the table's
+      stream, or the outbox, first.
+    - `queues`: the queue of deliveries, and those of what was given up; none on other storage than
+      DynamoDB.
     - `table`: the DynamoDB table, None on other storage.
     """
 
@@ -27,6 +32,8 @@ class Monitored:
     functions: tuple[str, ...]
     called: tuple[str, ...]
     authorizer: str
+    event_functions: tuple[str, ...]
+    queues: tuple[str, ...]
     table: str | None
 
 
@@ -56,5 +63,9 @@ def monitored(
         # The one function also handles the routes that need no token.
         called=tuple(sorted({stage.full_name, *routes.values()})),
         authorizer=f"{stage.full_name}-{authorizer}",
+        event_functions=tuple(f"{stage.full_name}-{name}" for name in event_functions.names(stage)),
+        queues=(stage.queue, stage.queue_failures, stage.stream_failures)
+        if stage.uses_dynamodb
+        else (),
         table=stage.table if stage.uses_dynamodb else None,
     )

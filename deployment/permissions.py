@@ -72,6 +72,7 @@ def for_event_function(name: str, stage: Stage, arns: Arns, function: str) -> Re
             **common,
             "dynamodb": [arns.table],
             "sqs": [arns.queue],
+            "events": arns.bus(stage),
             "ssm": arns.parameters([stage.webhook_key_parameter]),
         }
     if name == OUTBOX:

@@ -6,7 +6,7 @@ the function that creates it is replaced by one whose server behaves as API Gate
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 import chalice.local
@@ -15,15 +15,14 @@ from chalice.app import Chalice
 from chalice.config import Config
 from chalice.local import LocalDevServer
 
-from chalicelib.domain.deliveries import EventfulStorage
-from chalicelib.settings import Settings
+from chalicelib.events.functions import Loop
 from chalicelib.telemetry.json_logging import log_as_json
 from chalicelib.web.application import Api
 from deployment import bundle
 from deployment.checks import check
 from deployment.errors import DeploymentError
 from deployment.stages import Stage
-from localdev.background import deliver_webhooks
+from localdev.background import run_in_background
 from localdev.environment import LocalEnvironment, LocalEnvironmentError
 from localdev.gateway import LocalGateway
 from localdev.reloading import watch_sources_only
@@ -32,10 +31,8 @@ from localdev.server import make_server
 _DEPLOYMENT_COMMANDS = frozenset({"deploy", "package"})
 
 
-def prepare(
-    app: Api, settings: Callable[[], Settings], storage: Callable[[], EventfulStorage]
-) -> None:
-    """Adapt Chalice's command line for `app`, whose settings and storage are these.
+def prepare(app: Api, loops: Callable[[], Iterable[Loop]]) -> None:
+    """Adapt Chalice's command line for `app`, beside which its local server runs `loops`.
 
     Raises click.ClickException, which Chalice prints as one sentence, if the command would deploy
     a stage that is not ready for it.
@@ -74,7 +71,7 @@ def prepare(
         except OSError as error:
             _exit(f"Cannot listen on {host}:{port} ({error.strerror}): try another port.")
         try:
-            deliver_webhooks(settings(), storage())
+            run_in_background(loops())
         except ValueError as error:
             _exit(str(error))
         click.echo(environment.banner())

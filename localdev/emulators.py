@@ -108,12 +108,13 @@ def dynamodb_local() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def postgresql() -> Iterator[str]:
+def postgresql(port: int | None = None) -> Iterator[str]:
     """Run a new PostgreSQL server with an empty database, and yield its STORAGE_URL.
 
-    The server is the one on PATH, or else the one that `localdev/install-emulators` installs.
+    The server is the one on PATH, or else the one that `localdev/install-emulators` installs. It
+    listens on any free port, unless one is given.
     """
-    port = _free_port()
+    port = _free_port() if port is None else port
     # The server refuses to run as root.
     user: dict[str, Any] = {"user": _unprivileged()} if os.geteuid() == 0 else {}
     with tempfile.TemporaryDirectory() as folder:

@@ -77,7 +77,7 @@ def document_of(resources: Resources) -> EventsDocument:
 
 
 def _document(resources: Resources) -> dict[str, Any]:
-    schemas, examples = Schemas(), Examples(resources)
+    schemas, examples = Schemas(resources), Examples(resources)
     changes = {
         event.type: _message(event, schemas.of(data), schemas, f"The {resource.noun} was {verb}.")
         for resource in resources

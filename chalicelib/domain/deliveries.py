@@ -10,9 +10,10 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chalicelib.domain import ids
-from chalicelib.domain.errors import Conflict, NotFound
-from chalicelib.domain.events import CloudEvent, EventId, EventType
+from chalicelib.domain.errors import Conflict, NotFound, Unavailable
+from chalicelib.domain.events import TEST_EVENT, CloudEvent, EventId, EventType
 from chalicelib.domain.fields import Timestamp, id_field
+from chalicelib.domain.idempotency import Done, IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.pagination import PageQuery
 from chalicelib.domain.service import milliseconds
 from chalicelib.domain.storage import Page, Query, Storage
@@ -21,7 +22,10 @@ from chalicelib.domain.webhooks import Webhook, WebhookId, WebhookService
 LIFETIME = 7 * 24 * 60 * 60
 """How long a delivery is kept after sending was last asked for, in seconds."""
 
-TEST_EVENT = "webhook.test"
+BUS = "bus"
+"""In place of a webhook's id: the deliveries of what the event bus did not take at first."""
+
+_TRIES = 10
 
 
 class DeliveryNotFound(NotFound):
@@ -41,6 +45,9 @@ class WebhookDisabled(Conflict):
     explanation = "Nothing is sent to a disabled webhook, until an administrator enables it again."
     detail = "The webhook is disabled; set its status to 'enabled' first."
 
+
+SETTLED = ("requested_at", "attempts", "status")
+"""What differs of a delivery once an attempt has ended, or sending was asked for again."""
 
 DeliveryId = Annotated[
     str, id_field("dlv_", "delivery", "019a9d3d2f187a4b8c1d2e3f4a5b6c7d", DeliveryNotFound)
@@ -145,10 +152,32 @@ class Deliveries(Protocol):
         Of the query, `limit`, `ascending` and `after` count.
         """
 
-    def replace(self, delivery: Delivery, requested_at: str) -> bool:
-        """Keep what has become of a delivery, unless sending was asked for again meanwhile.
+    def replace(self, delivery: Delivery, seen: Delivery) -> bool:
+        """Keep what has become of a delivery, unless it has changed since it was `seen`.
 
-        Return whether the stored `requested_at` was the given one; if not, nothing changes.
+        Return whether all that `SETTLED` names was still as seen; if not, nothing changes.
+        """
+
+    def request(
+        self,
+        message: Message,
+        seen: Delivery | None,
+        record: IdempotencyRecord | None,
+        now: int,
+    ) -> bool:
+        """Keep a delivery that is asked for, together with `record`; a new one if none was `seen`.
+
+        Return whether it was kept. If a live record (one that expires after `now`, in seconds) has
+        the key already, or the delivery has changed since (see `replace`), nothing is written.
+        """
+
+    def record(self, key: str, now: int) -> IdempotencyRecord | None:
+        """Return the live record of a key at `now` (seconds), None if there is none."""
+
+    def has_succeeded(self, webhook_id: str, since: str) -> bool:
+        """Return whether any of a webhook's deliveries succeeded at a time or later.
+
+        An engine may look at no more than the latest tens of thousands of them.
         """
 
 
@@ -181,6 +210,9 @@ class Outbox(Protocol):
         never get the same event, nor one an event whose predecessor the other one has.
         """
 
+    def oldest(self) -> str | None:
+        """Return the time of the event that was written first, None if there is none."""
+
 
 class EventfulStorage(Storage, Protocol):
     """Storage that also keeps what is sent to webhooks: every engine."""
@@ -210,18 +242,19 @@ class QueueingStorage(EventfulStorage, Protocol):
         """The events that have not been passed on."""
 
 
-def new_delivery(event: CloudEvent, webhook: Webhook, now: int) -> Message:
-    """Return the first delivery of an event to a webhook, at `now` (milliseconds).
+def new_delivery(event: CloudEvent, webhook: Webhook | None, now: int) -> Message:
+    """Return an event's first delivery to a webhook, None for the bus, at `now` (milliseconds).
 
     Its id follows from both, so that a repetition makes no second one.
     """
+    webhook_id = BUS if webhook is None else webhook.webhook_id
     made_at = int(datetime.fromisoformat(event.time).timestamp() * 1000)
-    digest = hashlib.sha256(f"{event.id}\n{webhook.webhook_id}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{event.id}\n{webhook_id}".encode()).hexdigest()
     timestamp = ids.timestamp(now)
     delivery = Delivery(
         # In UUIDv8's form, whose time makes ids sort as others do (RFC 9562 §5.8).
         delivery_id=f"dlv_{made_at:012x}8{digest[:3]}8{digest[3:18]}",
-        webhook_id=webhook.webhook_id,
+        webhook_id=webhook_id,
         event_id=event.id,
         event_type=event.type,
         status="pending",
@@ -279,38 +312,70 @@ class DeliveryService:
         self._webhooks.get(webhook_id)
         return _with_event(self._existing(webhook_id, delivery_id))
 
-    def send_again(self, webhook_id: str, delivery_id: str) -> DeliveryWithEvent:
+    def send_again(
+        self, webhook_id: str, delivery_id: str, key: IdempotencyKey | None
+    ) -> Done[DeliveryWithEvent]:
         """Ask for a delivery to be sent again, with all its attempts.
 
-        Raises WebhookNotFound, WebhookDisabled, DeliveryNotFound.
+        Raises WebhookNotFound, WebhookDisabled, DeliveryNotFound, CreationUndone, KeyReused, and
+        Unavailable if the delivery changes each time before it can be asked for.
         """
-        self._require_enabled(webhook_id)
-        message = self._existing(webhook_id, delivery_id)
-        now = ids.timestamp(self._now())
-        asked = msgspec.structs.replace(
-            message.delivery, status="pending", attempts=0, requested_at=now, next_attempt_at=now
-        )
-        if not self._deliveries().replace(asked, message.delivery.requested_at):
-            # Somebody else has just asked for the same.
-            return _with_event(self._existing(webhook_id, delivery_id))
-        return _with_event(Message(asked, message.payload))
 
-    def send_test(self, webhook_id: str) -> DeliveryWithEvent:
+        def again(now: int) -> tuple[Message, Delivery]:
+            message, time = self._existing(webhook_id, delivery_id), ids.timestamp(now)
+            asked = msgspec.structs.replace(
+                message.delivery,
+                status="pending",
+                attempts=0,
+                requested_at=time,
+                next_attempt_at=time,
+            )
+            return Message(asked, message.payload), message.delivery
+
+        return self._ask(self._webhooks.get(webhook_id), key, again)
+
+    def send_test(self, webhook_id: str, key: IdempotencyKey | None) -> Done[DeliveryWithEvent]:
         """Send a test event to a webhook, whatever types of events it names.
 
-        Raises WebhookNotFound, WebhookDisabled.
+        Raises WebhookNotFound, WebhookDisabled, CreationUndone, KeyReused.
         """
-        webhook, now = self._require_enabled(webhook_id), self._now()
-        event = new_test_event(webhook_id, self._source, now)
-        message = new_delivery(event, webhook, now)
-        self._deliveries().add([message])
-        return _with_event(message)
-
-    def _require_enabled(self, webhook_id: str) -> Webhook:
         webhook = self._webhooks.get(webhook_id)
-        if webhook.status != "enabled":
-            raise WebhookDisabled
-        return webhook
+
+        def test(now: int) -> tuple[Message, None]:
+            event = new_test_event(webhook_id, self._source, now)
+            return new_delivery(event, webhook, now), None
+
+        return self._ask(webhook, key, test)
+
+    def _ask(
+        self,
+        webhook: Webhook,
+        key: IdempotencyKey | None,
+        delivery_at: Callable[[int], tuple[Message, Delivery | None]],
+    ) -> Done[DeliveryWithEvent]:
+        """Ask for a delivery once for each key.
+
+        `delivery_at` returns what is asked for at a time (milliseconds), and the delivery as it was
+        before, None for a new one.
+        """
+        for _ in range(_TRIES):
+            now = self._now()
+            message, seen = delivery_at(now)
+            # Without the event: the delivery has it, and outlives the record.
+            record = key.record(None, message.delivery, now // 1000) if key else None
+            if record is not None:
+                earlier = self._deliveries().record(record.key, now // 1000)
+                if earlier is not None:
+                    return self._replayed(earlier.replay(record, Delivery))
+            if webhook.status != "enabled":
+                raise WebhookDisabled
+            if self._deliveries().request(message, seen, record, now // 1000):
+                return Done(_with_event(message))
+        raise Unavailable
+
+    def _replayed(self, first: Delivery) -> Done[DeliveryWithEvent]:
+        payload = self._existing(first.webhook_id, first.delivery_id).payload
+        return Done(_with_event(Message(first, payload)), replayed=True)
 
     def _existing(self, webhook_id: str, delivery_id: str) -> Message:
         message = self._deliveries().get(webhook_id, delivery_id)

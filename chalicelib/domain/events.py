@@ -21,12 +21,38 @@ MEDIA_TYPE = "application/cloudevents+json"
 _SEQUENCE_DIGITS = 16
 _UNTOLD = frozenset({"version", "updated_at"})
 
+TEST_EVENT = "webhook.test"
+"""The type of the event that shows that a webhook works; no change makes it."""
+
+_TYPE = r"^[a-z]+\.[a-z]+$"
+
+
+def event_types(resources: Resources) -> list[str]:
+    """Return the types of the events of all changes, in the order of the resources."""
+    return [f"{resource.noun}.{verb}" for resource in resources for verb in resource.event_verbs()]
+
+
+ChangeEventType = Annotated[
+    str,
+    Meta(
+        title="ChangeEventType",
+        pattern=_TYPE,
+        description="What happened: the kind of resource, and what became of it.",
+        examples=["order.paid"],
+        extra={"choices": event_types},
+    ),
+]
 EventType = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z]+\.[a-z]+$",
-        description="What happened: the kind of resource, and what became of it.",
+        title="EventType",
+        pattern=_TYPE,
+        description=(
+            f"What happened: the kind of resource, and what became of it; {TEST_EVENT} tests a"
+            " webhook."
+        ),
         examples=["order.paid"],
+        extra={"choices": lambda resources: [*event_types(resources), TEST_EVENT]},
     ),
 ]
 EventId = Annotated[
@@ -213,8 +239,3 @@ def told_fields(entity: type[Entity]) -> tuple[str, ...]:
 def changed_fields(old: Entity, new: Entity) -> list[str]:
     """Return the names of the fields that differ, but for those that every change sets."""
     return [name for name in told_fields(type(new)) if getattr(old, name) != getattr(new, name)]
-
-
-def event_types(resources: Resources) -> list[str]:
-    """Return the types of all events, in the order of the resources."""
-    return [f"{resource.noun}.{verb}" for resource in resources for verb in resource.event_verbs()]

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from chalicelib.domain.errors import CreationUndone, KeyReused
-from chalicelib.domain.resource import Entity, EntityT
+from chalicelib.domain.resource import Entity
 
 LIFETIME = 24 * 60 * 60
 """How long a response is kept for replays, in seconds."""
@@ -30,6 +30,7 @@ KeyText = Annotated[
 ]
 
 CreatedT = TypeVar("CreatedT", bound=Entity)
+ResultT = TypeVar("ResultT")
 
 
 class Created(Struct, Generic[CreatedT], frozen=True):
@@ -39,10 +40,17 @@ class Created(Struct, Generic[CreatedT], frozen=True):
     replayed: bool = False
 
 
+class Done(Struct, Generic[ResultT], frozen=True):
+    """What a request did that creates no entity; `replayed` if an earlier one with the key did."""
+
+    result: ResultT
+    replayed: bool = False
+
+
 class IdempotencyRecord(Struct, frozen=True):
     """The first response to a request with an Idempotency-Key, kept for replays.
 
-    `key` is unique to its caller, `digest` identifies the request, `body` is the entity's JSON,
+    `key` is unique to its caller, `digest` identifies the request, `body` is the result's JSON,
     and `expires_at` is in seconds since the Unix epoch: from then on the record counts as absent.
     Once the entity has been deleted, the record is a tombstone: without digest and body, so that
     the key stays spent while nothing is kept of what was deleted.
@@ -62,8 +70,8 @@ class IdempotencyRecord(Struct, frozen=True):
         """Return what is left of this record once the entity is deleted."""
         return IdempotencyRecord(self.key, "", "", self.expires_at)
 
-    def replay(self, repeated: "IdempotencyRecord", entity: type[EntityT]) -> Created[EntityT]:
-        """Return the first response to a request that is `repeated`.
+    def replay(self, repeated: "IdempotencyRecord", shape: type[ResultT]) -> ResultT:
+        """Return the first result, of the type `shape`, of a request that is `repeated`.
 
         Raises CreationUndone when the entity has been deleted, and KeyReused when the repeated
         record belongs to another request.
@@ -72,7 +80,7 @@ class IdempotencyRecord(Struct, frozen=True):
             raise CreationUndone
         if self.digest != repeated.digest:
             raise KeyReused
-        return Created(msgspec.json.decode(self.body, type=entity), replayed=True)
+        return msgspec.json.decode(self.body, type=shape)
 
 
 class IdempotencyKey(Struct, frozen=True):
@@ -83,14 +91,17 @@ class IdempotencyKey(Struct, frozen=True):
     path: str
 
     def record(
-        self, request: Struct, entity: Entity, now: int, members: tuple[str, ...] = ()
+        self, request: Struct | None, result: Struct, now: int, members: tuple[str, ...] = ()
     ) -> IdempotencyRecord:
-        """Return the record of `entity`, created at `now` (seconds) by `request` with `members`."""
+        """Return the record of `result`, of `request` with `members` at `now` (seconds).
+
+        A request without a body is None.
+        """
         parts = [self.path, request, *([members] if members else [])]
         canonical = msgspec.json.encode(parts, order="deterministic")
         return IdempotencyRecord(
             key=hashlib.sha256(f"{self.subject}\n{self.key}".encode()).hexdigest(),
             digest=hashlib.sha256(canonical).hexdigest(),
-            body=msgspec.json.encode(entity).decode(),
+            body=msgspec.json.encode(result).decode(),
             expires_at=now + LIFETIME,
         )

@@ -82,7 +82,7 @@ class ResourceService(Generic[EntityT]):
         earlier = self._storage.create(resource, entity, record, now // 1000, act, members)
         if record is None or earlier is None:
             return Created(entity)
-        return earlier.replay(record, resource.entity)
+        return Created(earlier.replay(record, resource.entity), replayed=True)
 
     def _get(self, *path: str) -> EntityT:
         """Return the entity. Raises its not_found."""

@@ -1,13 +1,15 @@
-"""Webhooks as their sender sees them: which there are, what signs, and whether they work."""
+"""Webhooks as their sender sees them: which there are, what signs, and why they are disabled.
+
+The sender changes a webhook only to disable it. A mere failure is in the delivery alone, so that
+clients' conditional changes of the webhook succeed however its endpoint behaves.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
 
-from chalicelib.domain import ids
 from chalicelib.domain.caller import WEBHOOK_SENDER
 from chalicelib.domain.errors import VersionMismatch
 from chalicelib.domain.service import ResourceService, milliseconds
@@ -21,12 +23,11 @@ from chalicelib.domain.webhooks import (
     unexpired,
 )
 
-FAILING_DAYS = 3
-"""After how many days without a successful delivery a webhook is disabled."""
+_TRIES = 10
 
 
 class WebhookEndpoints(ResourceService[Webhook]):
-    """Finds webhooks for their sender, and keeps what it learns of them."""
+    """Finds webhooks for their sender, and disables those that cannot be sent to."""
 
     resource = WEBHOOKS
 
@@ -63,26 +64,34 @@ class WebhookEndpoints(ResourceService[Webhook]):
             for version in (webhook.secret_version, *previous)
         ]
 
-    def note_success(self, webhook: Webhook) -> None:
-        """Note that the endpoint works. Does nothing where the webhook has changed or is gone."""
-        if webhook.failing_since is not UNSET:
-            self._note(webhook, failing_since=UNSET)
-
-    def note_failure(self, webhook: Webhook) -> None:
-        """Note that the endpoint failed, and disable it when it has failed for days."""
-        now = self._now()
-        since = webhook.failing_since
-        if since is UNSET:
-            self._note(webhook, failing_since=ids.timestamp(now))
-        elif since <= ids.timestamp(now - FAILING_DAYS * 24 * 60 * 60 * 1000):
-            self._note(webhook, status="disabled", disabled_reason="failing")
-
     def note_gone(self, webhook: Webhook) -> None:
-        """Disable a webhook whose endpoint responded with 410."""
-        self._note(webhook, status="disabled", disabled_reason="gone")
+        """Disable a webhook whose endpoint responded with 410, unless it has another one by now."""
+        self._disable(
+            webhook.webhook_id, lambda now: now.url == webhook.url, disabled_reason="gone"
+        )
 
-    def _note(self, webhook: Webhook, **values: Any) -> None:  # noqa: ANN401 - of any field
-        # Another attempt, or an administrator, may have changed it since.
-        with suppress(WebhookNotFound, VersionMismatch):
-            seen = frozenset({webhook.version})
-            self._set(WEBHOOK_SENDER, (webhook.webhook_id,), seen, **values)
+    def note_failing(self, webhook_id: str, since: str) -> None:
+        """Disable a webhook that nothing reached since a time, unless it was changed since then."""
+        self._disable(
+            webhook_id,
+            lambda now: now.updated_at <= since,
+            disabled_reason="failing",
+            failing_since=since,
+        )
+
+    def _disable(
+        self,
+        webhook_id: str,
+        holds: Callable[[Webhook], bool],
+        **values: Any,  # noqa: ANN401 - those of any field
+    ) -> None:
+        """Disable a webhook, and set `values`, if the reason still `holds` of it as it is now."""
+        for _ in range(_TRIES):
+            webhook = self.find(webhook_id)
+            if webhook is None or webhook.status != "enabled" or not holds(webhook):
+                return
+            # Whoever changes it in between may have removed the reason.
+            with suppress(WebhookNotFound, VersionMismatch):
+                seen = frozenset({webhook.version})
+                self._set(WEBHOOK_SENDER, (webhook_id,), seen, status="disabled", **values)
+                return

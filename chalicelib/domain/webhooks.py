@@ -14,11 +14,12 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chalicelib.domain import ids
 from chalicelib.domain.caller import Caller
-from chalicelib.domain.errors import FieldError, Invalid, NotFound
-from chalicelib.domain.events import EventType
+from chalicelib.domain.errors import Conflict, FieldError, Invalid, NotFound
+from chalicelib.domain.events import ChangeEventType
 from chalicelib.domain.fields import Line, Metadata, MetadataPatch, Timestamp, id_field, rule
 from chalicelib.domain.history import HistoryEntry
 from chalicelib.domain.idempotency import Created, IdempotencyKey
+from chalicelib.domain.internet import Address, is_public
 from chalicelib.domain.pagination import ListQuery, PageQuery
 from chalicelib.domain.resource import Entity, ExpectedVersions, Input, Resource, check_version
 from chalicelib.domain.service import ResourceService, milliseconds
@@ -38,6 +39,17 @@ class WebhookNotFound(NotFound):
     title = "Webhook not found"
     explanation = "No webhook has this id."
     detail = "There is no webhook with this id."
+
+
+class TooManySecrets(Conflict):
+    """Another rotation would take a secret away before its time."""
+
+    name = "too-many-secrets"
+    title = "Too many secrets"
+    explanation = (
+        "A secret signs for a day after its rotation, and at most four do beside the current one."
+    )
+    detail = "Rotate the secret again once one of 'previous_secrets' has expired."
 
 
 WebhookId = Annotated[
@@ -61,7 +73,7 @@ URL = Annotated[
     ),
 ]
 EventTypes = Annotated[
-    list[EventType],
+    list[ChangeEventType],
     Meta(
         max_length=50,
         description="The types of events to send; none stands for all (see /asyncapi.json).",
@@ -82,10 +94,19 @@ DisabledReason = Annotated[
     Meta(
         title="WebhookDisabledReason",
         description=(
-            "Why the sender disabled the webhook: its endpoint responded with 410, or has failed"
-            " for three days."
+            "Why the sender disabled the webhook: its endpoint responded with 410, or nothing could"
+            " be delivered for about three days."
         ),
         extra={"read_only": True},
+    ),
+]
+
+FailingSince = Annotated[
+    Timestamp,
+    Meta(
+        description=(
+            "Since when nothing could be delivered, if the sender disabled the webhook for that."
+        )
     ),
 ]
 
@@ -123,7 +144,7 @@ class Webhook(Entity, frozen=True):
     ]
     description: Line | UnsetType = UNSET
     disabled_reason: DisabledReason | UnsetType = UNSET
-    failing_since: Timestamp | UnsetType = UNSET
+    failing_since: FailingSince | UnsetType = UNSET
 
 
 class WebhookWithSecret(Webhook, frozen=True, kw_only=True):
@@ -247,10 +268,14 @@ class WebhookService(ResourceService[Webhook]):
     ) -> WebhookWithSecret:
         """Give a webhook a new secret; for `OVERLAP` the ones before it sign as well.
 
-        Raises WebhookNotFound, and VersionMismatch also if it is changed at the same time.
+        Raises WebhookNotFound, TooManySecrets, and VersionMismatch also if it is changed at the
+        same time.
         """
         webhook, now = self._get(webhook_id), self._now()
         check_version(webhook, versions)
+        previous = unexpired(webhook, now)
+        if len(previous) >= _MAX_PREVIOUS:
+            raise TooManySecrets(f"Rotate the secret again after {previous[0].expires_at}.")
         rotated = PreviousSecret(webhook.secret_version, ids.timestamp(now + OVERLAP * 1000))
         changed = self._set(
             caller,
@@ -258,7 +283,7 @@ class WebhookService(ResourceService[Webhook]):
             # Of two rotations at once, each would show the same secret.
             frozenset({webhook.version}),
             secret_version=webhook.secret_version + 1,
-            previous_secrets=[*unexpired(webhook, now), rotated][-_MAX_PREVIOUS:],
+            previous_secrets=[*previous, rotated],
         )
         return self._with_secret(changed)
 
@@ -318,10 +343,10 @@ def is_loopback_host(host: str) -> bool:
 def is_public_host(host: str) -> bool:
     """Return whether a URL's host may be on the Internet, without resolving names."""
     address = _address(host)
-    return address is None or address.is_global
+    return address is None or is_public(address)
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _address(host: str) -> Address | None:
     try:
         return ipaddress.ip_address(host)
     except ValueError:

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,8 +33,13 @@ class Queue(Protocol):
         """Let a received message come back later."""
 
 
+Loop = Callable[[threading.Event], None]
+"""What runs until an event is set."""
+
 Record = Mapping[str, Any]
 Report = dict[str, list[dict[str, str]]]
+
+_log = logging.getLogger(__name__)
 
 _THREADS = 10
 """As many messages as a batch has: they are sent at the same time."""
@@ -66,7 +72,8 @@ class StreamFunction:
         """Pass on a batch of records, and report the first that could not be passed on.
 
         Lambda sends that one again, and all after it, so that the order is kept. A record may be
-        passed on again after a failure.
+        passed on again after a failure. One that cannot be read never could be: it is logged, noted
+        as the error of the activity, and left out, so that nothing waits behind it.
         """
         records = event["Records"]
         try:
@@ -88,8 +95,9 @@ class StreamFunction:
         return _report([])
 
     def _pass_on(self, records: Sequence[Record]) -> None:
-        events = [event for record in records if (event := self._event_of(record))]
-        due = [QueuedDelivery(*one) for record in records if (one := self._due_delivery(record))]
+        told = [self._read(record) for record in records]
+        events = [event for event, _ in told if event]
+        due = [QueuedDelivery(*one) for _, one in told if one]
         messages = self._fan_out(events) if events else []
         if messages:
             self._deliveries.add(messages)
@@ -99,6 +107,15 @@ class StreamFunction:
             f": {len(records)} records, {len(events)} events, {len(messages)} deliveries made,"
             f" {len(due)} queued"
         )
+
+    def _read(self, record: Record) -> tuple[CloudEvent | None, tuple[str, str, str] | None]:
+        try:
+            return self._event_of(record), self._due_delivery(record)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+            number = record["dynamodb"]["SequenceNumber"]
+            _log.exception("The record %s of the stream cannot be read, and was left out", number)
+            current().error = error
+            return None, None
 
 
 class QueueFunction:
@@ -171,8 +188,12 @@ def _is_about(asked: QueuedDelivery, delivery: Delivery) -> bool:
     return delivery.status == "pending" and delivery.requested_at == asked.requested_at
 
 
-def run_for(seconds: float, loops: Sequence[Callable[[threading.Event], None]]) -> None:
-    """Run loops, each in a thread, and let them end after `seconds`; return when all have."""
+def run_for(seconds: float, loops: Sequence[Loop]) -> None:
+    """Run loops, each in a thread, and let them end after `seconds`; return when all have.
+
+    Raises what a loop raises, or else the last error that they noted in the activity, so that the
+    function fails, but not before it has done what it could.
+    """
     stop = threading.Event()
     with ThreadPoolExecutor(len(loops)) as threads:
         futures = [threads.submit(copy_context().run, loop, stop) for loop in loops]
@@ -180,6 +201,9 @@ def run_for(seconds: float, loops: Sequence[Callable[[threading.Event], None]]) 
         stop.set()
         for future in futures:
             future.result()
+    error = current().error
+    if error is not None:
+        raise error
 
 
 def _report(identifiers: Sequence[str]) -> Report:

@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from chalicelib.aws.connections import PORTS
 from chalicelib.aws.http_messages import ProtocolError, Receive, Request, Response, read_response
+from chalicelib.domain.internet import Address
 from chalicelib.events.addresses import (
-    Address,
     AddressRefused,
     Resolve,
     checked_addresses,
@@ -25,6 +25,8 @@ MAX_RESPONSE_BYTES = 64 * 1024
 
 _SUCCESSFUL = range(200, 300)
 _REDIRECTS = range(300, 400)
+# Where Retry-After says when the endpoint is ready again (RFC 6585 §4, RFC 9110 §15.6.4).
+_BUSY = frozenset({429, 503})
 _NOT_HTTPS = "The address must begin with https://."
 
 
@@ -33,7 +35,7 @@ class Outcome(Struct, frozen=True):
 
     - `status`: of the response, None without one.
     - `error`: why it failed, in a sentence for administrators; "" if it did not.
-    - `retry_after`: the seconds that the endpoint asks to wait, 0 if it does not say.
+    - `retry_after`: the seconds that a busy endpoint asks to wait, 0 if it does not say.
     - `duration_ms`: how long it took, in milliseconds.
     """
 
@@ -192,8 +194,8 @@ def _outcome(response: Response) -> Outcome:
         return Outcome(status, "")
     if status in _REDIRECTS:
         return Outcome(status, f"The endpoint responded with {status}; redirects are not followed.")
-    retry_after = _retry_after(response.headers.get("retry-after", ""))
-    return Outcome(status, f"The endpoint responded with {status}.", retry_after)
+    retry_after = response.headers.get("retry-after", "") if status in _BUSY else ""
+    return Outcome(status, f"The endpoint responded with {status}.", _retry_after(retry_after))
 
 
 def _retry_after(value: str) -> float:

@@ -1,6 +1,7 @@
 """One attempt to deliver an event to a webhook, and what follows from it."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from http import HTTPStatus
 
 import msgspec
@@ -45,32 +46,35 @@ class Sender:
     def attempt(self, message: Message) -> Delivery:
         """Send the event of a pending delivery, and return the delivery as it is now.
 
-        If it is still pending, `next_attempt_at` says when to try again. Raises Unavailable if
-        storage does not respond; then it may have been sent, and is sent again.
+        If it is still pending, `next_attempt_at` says when to try again. Whoever sends it at the
+        same time and is later keeps nothing. Raises Unavailable if storage does not respond; then
+        it may have been sent, and is sent again.
         """
         delivery = message.delivery
         webhook = self._endpoints.find(delivery.webhook_id)
         if webhook is None or webhook.status != "enabled":
             reason = "The webhook was deleted." if webhook is None else "The webhook is disabled."
-            return self._kept(
-                msgspec.structs.replace(
-                    delivery, status="failed", error=reason, next_attempt_at=UNSET
-                )
+            failed = msgspec.structs.replace(
+                delivery, status="failed", error=reason, next_attempt_at=UNSET
             )
+            kept = self._deliveries.replace(failed, delivery)
+            return failed if kept else self._current(failed)
         started = self._now()
         outcome = self._send(webhook, message, started)
+        settled = self._settled(delivery, outcome, started)
         # First of all, so that what was received is not sent again if the note fails.
-        kept = self._kept(self._settled(delivery, outcome, started))
-        self._note(webhook, outcome)
-        return kept
+        if not self._deliveries.replace(settled, delivery):
+            return self._current(settled)
+        if outcome.status == HTTPStatus.GONE:
+            self._endpoints.note_gone(webhook)
+        elif settled.status == "failed":
+            self._note_failure(settled)
+        return settled
 
-    def _kept(self, settled: Delivery) -> Delivery:
-        """Keep what has become of a delivery, and return the delivery as it is then."""
-        if self._deliveries.replace(settled, settled.requested_at):
-            return settled
-        # Somebody asked for it to be sent again meanwhile, so it is pending anew.
-        current = self._deliveries.get(settled.webhook_id, settled.delivery_id)
-        return settled if current is None else current.delivery
+    def _current(self, delivery: Delivery) -> Delivery:
+        """Return a delivery as somebody else has just made it; it may be gone by now."""
+        current = self._deliveries.get(delivery.webhook_id, delivery.delivery_id)
+        return delivery if current is None else current.delivery
 
     def _send(self, webhook: Webhook, message: Message, now: int) -> Outcome:
         payload = message.payload.encode()
@@ -86,7 +90,8 @@ class Sender:
         attempts, now = delivery.attempts + 1, self._now()
         delay = None
         if not outcome.succeeded and outcome.status != HTTPStatus.GONE:
-            delay = self._schedule.delay(attempts, outcome.retry_after)
+            age = now / 1000 - datetime.fromisoformat(delivery.requested_at).timestamp()
+            delay = self._schedule.delay(attempts, outcome.retry_after, age)
         next_attempt = UNSET if delay is None else ids.timestamp(now + int(delay * 1000))
         failed = "failed" if delay is None else "pending"
         return msgspec.structs.replace(
@@ -100,10 +105,8 @@ class Sender:
             error=outcome.error or UNSET,
         )
 
-    def _note(self, webhook: Webhook, outcome: Outcome) -> None:
-        if outcome.succeeded:
-            self._endpoints.note_success(webhook)
-        elif outcome.status == HTTPStatus.GONE:
-            self._endpoints.note_gone(webhook)
-        else:
-            self._endpoints.note_failure(webhook)
+    def _note_failure(self, delivery: Delivery) -> None:
+        """Disable the webhook of a delivery that was given up, if no other one got through."""
+        since = delivery.requested_at
+        if not self._deliveries.has_succeeded(delivery.webhook_id, since):
+            self._endpoints.note_failing(delivery.webhook_id, since)

@@ -26,8 +26,8 @@ change, and `errors` lists every invalid member. A service in front of the API m
 429 to too many requests, and with 504 when a response takes too long.
 
 **Changes** can be made safe: send the `ETag` of what you read as `If-Match`, and a change that
-somebody else made in between is not lost. Send an `Idempotency-Key` with a creation, and retry the
-request until there is a response: it creates once.
+somebody else made in between is not lost. Send an `Idempotency-Key` where one is taken, and retry
+the request until there is a response: it has its effect once.
 
 **Lists** are paged: follow `next_cursor`, or the `Link` header.
 
@@ -57,7 +57,7 @@ def document_of(app: Api, resources: Resources) -> Document:
 
 
 def _document(app: Api, resources: Resources) -> dict[str, Any]:
-    schemas, examples, specs = Schemas(), Examples(resources), _specs(app)
+    schemas, examples, specs = Schemas(resources), Examples(resources), _specs(app)
     responses = Responses(specs, schemas, examples)
     operations = Operations(specs, schemas, examples, responses)
     paths: dict[str, dict[str, Any]] = {}

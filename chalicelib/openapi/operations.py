@@ -18,7 +18,7 @@ LEGACY_TAG = "Legacy"
 
 _CONDITION = "Change only this version: one of the entity tags must be the current one."
 _FRESHNESS = "Return only what is new: 304 if one of the entity tags is the current one."
-_KEY = "Makes the request safe to retry for 24 hours: only the first one creates."
+_KEY = "Makes the request safe to retry for 24 hours: only the first one has an effect."
 
 
 class Operations:

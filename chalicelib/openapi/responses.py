@@ -8,7 +8,7 @@ from typing import Any, get_args
 import msgspec
 
 from chalicelib.domain.errors import Problem
-from chalicelib.domain.idempotency import Created
+from chalicelib.domain.idempotency import Created, Done
 from chalicelib.domain.storage import Page
 from chalicelib.openapi.examples import Examples, problem_example
 from chalicelib.openapi.headers import cache_control, field
@@ -40,6 +40,7 @@ class Responses:
         self._by_result: dict[Any, Callable[[OperationSpec], dict[str, Response]]] = {
             Page: self._page,
             Created: self._created,
+            Done: self._done,
             None: self._nothing,
             Text: self._text,
             Cacheable: self._cacheable,
@@ -89,6 +90,10 @@ class Responses:
             **field("Idempotent-Replayed", "IdempotentReplayed"),
         }
         return {"201": _response("What was created.", NO_STORE, headers, self._json(spec))}
+
+    def _done(self, spec: OperationSpec) -> dict[str, Response]:
+        headers = field("Idempotent-Replayed", "IdempotentReplayed")
+        return {"200": _response("What was done.", NO_STORE, headers, self._json(spec))}
 
     def _nothing(self, _: OperationSpec) -> dict[str, Response]:
         return {"204": _response("Done; there is nothing to show.", NO_STORE, {}, None)}

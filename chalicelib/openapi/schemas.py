@@ -1,12 +1,12 @@
 """JSON Schemas (2020-12) from the types that read and write JSON."""
 
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from chalicelib.domain.annotations import extra
-from chalicelib.domain.resource import read_only_fields
+from chalicelib.domain.annotations import bare_type, extra
+from chalicelib.domain.resource import Resources, read_only_fields
 
 Schema = dict[str, Any]
 
@@ -14,12 +14,13 @@ _REFERENCE = "#/components/schemas/{name}"
 
 
 class Schemas:
-    """The schemas of the types that a document has asked for so far.
+    """The schemas of the types that a document of `resources` has asked for so far.
 
     Choices that have a title get a component of that name; generated clients make one type of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
         self._components: dict[str, Schema] = {}
         self._choices: dict[str, Schema] = {}
         self._read_only = set(read_only_fields())
@@ -28,11 +29,11 @@ class Schemas:
         """Return the schema of a type: a reference to a component if it is a struct."""
         (schema,), components = msgspec.json.schema_components([hint], ref_template=_REFERENCE)
         self._components |= components
-        _add_choices(schema, hint)
-        if isinstance(hint, type) and issubclass(hint, Struct):
-            properties = components[hint.__name__].get("properties", {})
-            for name, member in get_type_hints(hint, include_extras=True).items():
-                _add_choices(properties.get(name, {}), member)
+        self._add_choices(schema, hint)
+        for struct in _structs(hint):
+            properties = components[struct.__name__].get("properties", {})
+            for name, member in _members(struct).items():
+                self._add_choices(properties[name], member)
         typed: Schema = self._typed(schema)
         return typed
 
@@ -47,6 +48,15 @@ class Schemas:
         structs = {name: self._typed(schema) for name, schema in self._components.items()}
         found = {name: self._completed(schema) for name, schema in structs.items()}
         return dict(sorted((found | self._choices).items()))
+
+    def _add_choices(self, schema: Schema, hint: Any) -> None:  # noqa: ANN401 - an annotation
+        """Add the choices that follow from the resources, also those of a list's items."""
+        choices = extra(hint, "choices")
+        if choices is not None:
+            schema["enum"] = choices(self._resources)
+        bare = bare_type(hint)
+        if get_origin(bare) is list:
+            self._add_choices(schema["items"], get_args(bare)[0])
 
     def _typed(self, schema: Any) -> Any:  # noqa: ANN401 - a part of a schema
         """Add the type to choices, and refer to those that have a title.
@@ -85,11 +95,25 @@ class Schemas:
         return {**component, "required": sorted([*component["required"], *constant])}
 
 
-def _add_choices(schema: Schema, hint: Any) -> None:  # noqa: ANN401 - an annotation
-    """Add the choices that are known only once all modules are imported."""
-    choices = extra(hint, "choices")
-    if choices is not None:
-        schema["enum"] = choices()
+def _structs(hint: Any) -> set[type[Struct]]:  # noqa: ANN401 - an annotation
+    """Return the structs that an annotation leads to."""
+    found: set[type[Struct]] = set()
+    pending = [hint]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, type) and issubclass(part, Struct):
+            if part not in found:
+                found.add(part)
+                pending += _members(part).values()
+        else:
+            pending += [arg for arg in get_args(part) if not isinstance(arg, str | Meta)]
+    return found
+
+
+def _members(struct: type[Struct]) -> dict[str, Any]:
+    """Return the annotations of a struct's members, by their names in JSON."""
+    hints = get_type_hints(struct, include_extras=True)
+    return {field.encode_name: hints[field.name] for field in msgspec.structs.fields(struct)}
 
 
 def _present(schema: Schema) -> Schema:

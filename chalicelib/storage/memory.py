@@ -1,6 +1,5 @@
 """Storage in the memory of one process: for tests, measurements, and as the model of the others."""
 
-import threading
 from collections import defaultdict
 from typing import Any
 
@@ -25,6 +24,7 @@ from chalicelib.domain.resource import (
 from chalicelib.domain.storage import Page, Query
 from chalicelib.storage.memory_events import MemoryDeliveries, MemoryOutbox
 from chalicelib.storage.memory_members import MemoryMemberships
+from chalicelib.storage.memory_records import MemoryRecords
 from chalicelib.telemetry.activity import current
 
 
@@ -35,16 +35,15 @@ class MemoryStorage:
     """
 
     def __init__(self, resources: Resources, events: Events | None = None) -> None:
-        self.deliveries = MemoryDeliveries()
+        self._records = MemoryRecords()
+        self._lock = self._records.lock
+        self.deliveries = MemoryDeliveries(self._records)
         self.outbox = MemoryOutbox(self.deliveries)
         self._resources = resources
         self._events = events
-        self._lock = threading.Lock()
         # By resource and parent, then by id.
         self._entities: defaultdict[tuple[str, Ids], dict[str, Any]] = defaultdict(dict)
         self._unique: dict[tuple[str, str, str], str] = {}
-        self._records: dict[str, IdempotencyRecord] = {}
-        self._record_owners: dict[str, str] = {}
         self.memberships = MemoryMemberships(self._entities)
         self._histories: defaultdict[tuple[str, Ids], list[HistoryEntry]] = defaultdict(list)
 
@@ -59,8 +58,8 @@ class MemoryStorage:
     ) -> IdempotencyRecord | None:
         """See Storage."""
         with self._lock:
-            earlier = self._records.get(record.key) if record else None
-            if earlier is not None and earlier.expires_at > now:
+            earlier = self._records.live(record.key, now) if record else None
+            if earlier is not None:
                 return earlier
             ids = resource.ids(entity)
             self._check_parent(resource, entity, ids[:-1])
@@ -69,8 +68,7 @@ class MemoryStorage:
             self.memberships.change(resource, entity.id, MemberChanges(members))
             self._entities[resource.name, ids[:-1]][entity.id] = entity
             if record is not None:
-                self._records[record.key] = record
-                self._record_owners[record.key] = entity.id
+                self._records.keep(record, entity.id)
             self._keep(resource, ids, act, entity.version)
             if self._events is not None:
                 self._emit(self._events.created(resource, entity, current().traceparent))
@@ -251,9 +249,7 @@ class MemoryStorage:
             self._emit(self._events.deleted(resource, ids, entity.version + 1, at))
         del self._entities[resource.name, ids[:-1]][entity.id]
         self._release_unique(resource, entity)
-        for key in [key for key, owner in self._record_owners.items() if owner == entity.id]:
-            self._records[key] = self._records[key].tombstone()
-            del self._record_owners[key]
+        self._records.bury(entity.id)
 
     def _count(self, resource: Resource[Any], parent: Ids) -> int:
         counter = resource.counter

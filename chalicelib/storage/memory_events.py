@@ -7,18 +7,21 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec import UNSET
 
-from chalicelib.domain.deliveries import Delivery, Message
+from chalicelib.domain.deliveries import SETTLED, Delivery, Message
 from chalicelib.domain.events import CloudEvent
+from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.storage import Page, Query
+from chalicelib.storage.memory_records import MemoryRecords
 
 _decode = msgspec.json.Decoder(CloudEvent).decode
 
 
 class MemoryDeliveries:
-    """See Deliveries and DeliveryQueue."""
+    """See Deliveries and DeliveryQueue. The lock is that of `records`."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, records: MemoryRecords) -> None:
+        self._records = records
+        self._lock = records.lock
         # By webhook, then by id.
         self._messages: defaultdict[str, dict[str, Message]] = defaultdict(dict)
 
@@ -33,14 +36,35 @@ class MemoryDeliveries:
         """See Deliveries."""
         return self._messages.get(webhook_id, {}).get(delivery_id)
 
-    def replace(self, delivery: Delivery, requested_at: str) -> bool:
+    def replace(self, delivery: Delivery, seen: Delivery) -> bool:
         """See Deliveries."""
         with self._lock:
-            old = self.get(delivery.webhook_id, delivery.id)
-            if old is None or old.delivery.requested_at != requested_at:
+            return self._replace(delivery, seen)
+
+    def request(
+        self,
+        message: Message,
+        seen: Delivery | None,
+        record: IdempotencyRecord | None,
+        now: int,
+    ) -> bool:
+        """See Deliveries."""
+        delivery = message.delivery
+        with self._lock:
+            if record is not None and self._records.live(record.key, now):
                 return False
-            self._messages[delivery.webhook_id][delivery.id] = Message(delivery, old.payload)
+            if seen is None:
+                self._messages[delivery.webhook_id][delivery.id] = message
+            elif not self._replace(delivery, seen):
+                return False
+            if record is not None:
+                self._records.keep(record, delivery.id)
             return True
+
+    def record(self, key: str, now: int) -> IdempotencyRecord | None:
+        """See Deliveries."""
+        with self._lock:
+            return self._records.live(key, now)
 
     def due_webhooks(self, now: str) -> list[str]:
         """See DeliveryQueue."""
@@ -90,6 +114,25 @@ class MemoryDeliveries:
         items = found[: query.limit]
         return Page(items, items[-1].id if len(found) > query.limit else None)
 
+    def has_succeeded(self, webhook_id: str, since: str) -> bool:
+        """See Deliveries."""
+        with self._lock:
+            own = [message.delivery for message in self._messages.get(webhook_id, {}).values()]
+        return any(
+            one.status == "succeeded"
+            and one.last_attempt_at is not UNSET
+            and one.last_attempt_at >= since
+            for one in own
+        )
+
+    def _replace(self, delivery: Delivery, seen: Delivery) -> bool:
+        own = self._messages.get(delivery.webhook_id, {})
+        old = own.get(delivery.id)
+        if old is None or _settled(old.delivery) != _settled(seen):
+            return False
+        own[delivery.id] = Message(delivery, old.payload)
+        return True
+
 
 class MemoryOutbox:
     """See Outbox."""
@@ -116,6 +159,15 @@ class MemoryOutbox:
                 self._deliveries.add(deliver(events))
                 del self._events[: len(events)]
             return len(events)
+
+    def oldest(self) -> str | None:
+        """See Outbox."""
+        events = self._events[:1]
+        return _decode(events[0]).time if events else None
+
+
+def _settled(delivery: Delivery) -> list[object]:
+    return [getattr(delivery, name) for name in SETTLED]
 
 
 def _is_due(delivery: Delivery, now: str) -> bool:

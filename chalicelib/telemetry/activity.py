@@ -17,8 +17,9 @@ class Activity:
     - `read_units`, `write_units`: what DynamoDB counted.
     - `subject`, `caller_kind`: the caller's token subject, and administrator, user, iam or
       anonymous.
-    - `replayed`: of a creation, whether it was an earlier one's replay.
+    - `replayed`: where an Idempotency-Key counts, whether it was an earlier request's replay.
     - `problem`: the name of the problem that the response reports.
+    - `outbox_age`: the age of the oldest event that was not relayed, in seconds; 0 for none.
     - `detail`: what the line's message ends with.
     - `error`: the exception behind a problem that nobody expected.
     - `trace_id`: the X-Ray trace of the invocation, "" without.
@@ -33,6 +34,7 @@ class Activity:
         "detail",
         "error",
         "nanoseconds",
+        "outbox_age",
         "problem",
         "read_units",
         "replayed",
@@ -55,6 +57,7 @@ class Activity:
         self.caller_kind = "anonymous"
         self.replayed: bool | None = None
         self.problem: str | None = None
+        self.outbox_age = 0
         self.detail = ""
         self.error: BaseException | None = None
         self.trace_id = ""

@@ -11,7 +11,7 @@ import msgspec
 from chalicelib.telemetry.activity import Activity
 
 _NAMESPACE = "UserManagement"
-_UNITS = {"Latency": "Milliseconds"}
+_UNITS = {"Latency": "Milliseconds", "OutboxAge": "Seconds"}
 _USUAL: tuple[str, ...] = ("Requests", "Latency")
 _BY_ROUTE = frozenset({"Latency", "Faults"})
 
@@ -36,6 +36,8 @@ def metrics_text(
         names, values = (*names, "ReadUnits"), f'{values},"ReadUnits":{activity.read_units}'
     if activity.write_units:
         names, values = (*names, "WriteUnits"), f'{values},"WriteUnits":{activity.write_units}'
+    if activity.outbox_age:
+        names, values = (*names, "OutboxAge"), f'{values},"OutboxAge":{activity.outbox_age}'
     return f'{values},"_aws":{{"Timestamp":{now},"CloudWatchMetrics":{_directives(names)}}}'
 
 

@@ -24,7 +24,7 @@ from chalicelib.domain.errors import (
     Problem,
     ServiceNotFound,
 )
-from chalicelib.domain.idempotency import Created
+from chalicelib.domain.idempotency import Created, Done
 from chalicelib.domain.storage import Page
 from chalicelib.security.authorizer_context import caller_from_context, request_authorizer_for
 from chalicelib.security.permissions import PERMISSIONS, Access, authorize
@@ -268,7 +268,7 @@ class Api(Chalice):
                 for name, read in arguments:
                     given[name] = read(request, caller)
                 result = handler(**given)
-                if isinstance(result, Created):
+                if isinstance(result, Created | Done):
                     current().replayed = result.replayed
                 if isinstance(result, Page):
                     return pagination.respond(result, request, given[query])

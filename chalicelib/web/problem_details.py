@@ -8,9 +8,10 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chalicelib.domain.errors import FieldError, InternalError, NotFound, Problem, problem_types
+from chalicelib.domain.resource import Resources
 
 
-def _names() -> list[str]:
+def _names(_: Resources) -> list[str]:
     return sorted(problem.name for problem in problem_types())
 
 

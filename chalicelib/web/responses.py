@@ -5,6 +5,7 @@
 | an `Entity` | 200 with its ETag, or 304 |
 | a `Page` | 200 with a link to the next page (see `pagination`) |
 | `Created` | 201 with Location and ETag |
+| `Done` | 200 |
 | None | 204 |
 | `Cacheable`, `Deprecated`, `Text` | 200 that everybody may cache |
 | a Chalice `Response` | itself |
@@ -17,7 +18,7 @@ import msgspec
 from chalice.app import Request, Response
 from msgspec import Struct
 
-from chalicelib.domain.idempotency import Created
+from chalicelib.domain.idempotency import Created, Done
 from chalicelib.domain.resource import Entity
 from chalicelib.web.conditional import entity_tag, if_none_match
 from chalicelib.web.media import JSON, NO_STORE, PUBLIC, REVALIDATE, Headers
@@ -55,6 +56,8 @@ def respond(result: Any, request: Request) -> Response:  # noqa: ANN401 - whatev
         return _representation(result, request)
     if isinstance(result, Created):
         return _created(result, request)
+    if isinstance(result, Done):
+        return _done(result)
     if result is None:
         return Response("", {"Cache-Control": NO_STORE}, 204)
     if isinstance(result, Response):
@@ -86,6 +89,13 @@ def _created(created: Created[Any], request: Request) -> Response:
     if created.replayed:
         headers["Idempotent-Replayed"] = "true"
     return Response(_encode(entity), headers, 201)
+
+
+def _done(done: Done[Any]) -> Response:
+    headers: Headers = {"Content-Type": JSON, "Cache-Control": NO_STORE}
+    if done.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return Response(_encode(done.result), headers)
 
 
 def _public(result: Any) -> Response:  # noqa: ANN401 - whatever handlers return

@@ -40,7 +40,17 @@ locals {
   # Set by table_alarms_override.tf and event_alarms_override.tf, which only a stage on DynamoDB has.
   table_alarms   = {}
   failure_alarms = {}
-  late_alarms    = {}
+
+  # PostgreSQL's outbox; on DynamoDB, event_alarms_override.tf sets the stream's alarm instead.
+  late_alarms = {
+    for name in var.event_functions : "${var.name}-late-events" => {
+      description = "Changes are passed on more than 15 minutes late"
+      namespace   = "UserManagement"
+      metric_name = "OutboxAge"
+      dimensions  = { FunctionName = name }
+      threshold   = 900 # OLD_OUTBOX in deployment/event_functions.py
+    }
+  }
 
   counting_alarms = merge(
     local.throttle_alarms, local.error_alarms, local.table_alarms, local.failure_alarms,

@@ -11,6 +11,9 @@ import pytest
 
 from chalicelib.domain.webhook_endpoints import WebhookEndpoints
 from chalicelib.domain.webhook_secrets import WebhookSecrets, as_text
+from chalicelib.events.http_post import Outcome
+from chalicelib.events.relay import Relay
+from chalicelib.events.sender import Sender
 from tests.support.served import Reply, Served, bearer, served
 
 ADMIN = bearer("boss", roles=["admin"])
@@ -117,14 +120,20 @@ def test_a_rotation_keeps_the_secrets_before_it_for_a_day(api: Served) -> None:
     assert all(one["expires_at"] > found["updated_at"] for one in found["previous_secrets"])
 
 
-def test_only_the_latest_secrets_are_kept(api: Served) -> None:
-    """However often the secret is rotated, at most four secrets before it sign."""
+def test_no_secret_is_taken_away_before_its_time(api: Served) -> None:
+    """A rotation that would make more than four secrets sign beside the new one is refused."""
     webhook_id = created(api)["webhook_id"]
+    path = f"/webhooks/{webhook_id}"
+    for _ in range(4):
+        assert rotated(api, webhook_id).status == 200
+    before = api.as_administrator("GET", path).body
 
-    for _ in range(7):
-        reply = rotated(api, webhook_id)
+    reply = rotated(api, webhook_id)
 
-    assert [one["version"] for one in reply.body["previous_secrets"]] == [4, 5, 6, 7]
+    assert (reply.status, reply.body["type"]) == (409, "/problems/too-many-secrets")
+    assert before["previous_secrets"][0]["expires_at"] in reply.body["detail"]
+    assert api.as_administrator("GET", path).body == before
+    assert [one["version"] for one in before["previous_secrets"]] == [1, 2, 3, 4]
 
 
 def test_a_rotation_can_be_conditional(api: Served) -> None:
@@ -203,6 +212,82 @@ def test_sending_again_starts_over(api: Served) -> None:
     assert api.as_administrator("GET", path).body == again
 
 
+def asked(api: Served, path: str, key: str) -> Reply:
+    """Ask for a delivery with an Idempotency-Key."""
+    return api.call("POST", path, ADMIN, None, {"Idempotency-Key": key})
+
+
+def test_a_repeated_test_sends_no_second_event(api: Served) -> None:
+    """A test with a known key gets the first response, also once the webhook is disabled."""
+    webhook_id = created(api)["webhook_id"]
+    path = f"/webhooks/{webhook_id}"
+
+    first = asked(api, f"{path}/test", "one")
+    api.as_administrator("PATCH", path, {"status": "disabled"})
+    again = asked(api, f"{path}/test", "one")
+
+    assert (again.status, again.body) == (first.status, first.body) == (200, again.body)
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert asked(api, f"{path}/test", "another").status == 409
+    assert len(api.as_administrator("GET", f"{path}/deliveries").body["deliveries"]) == 1
+
+
+def test_a_repeated_request_to_send_again_starts_over_once(api: Served) -> None:
+    """Sending again with a known key gets the first response, and leaves the delivery alone."""
+    webhook_id = created(api)["webhook_id"]
+    path = f"/webhooks/{webhook_id}/deliveries/{api.delivery(webhook_id)}"
+
+    first = asked(api, f"{path}/send-again", "one")
+    deliveries = api.module.storage().deliveries
+    message = deliveries.get(webhook_id, first.body["delivery_id"])
+    outcome = Outcome(204, "")
+    Sender(deliveries, api.module.webhook_endpoints(), lambda *_: outcome).attempt(message)
+    again = asked(api, f"{path}/send-again", "one")
+
+    assert (again.status, again.body) == (200, first.body)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert api.as_administrator("GET", path).body["status"] == "succeeded"
+
+
+def test_a_key_is_for_one_request_to_send(api: Served) -> None:
+    """A key that was used for another delivery, webhook or creation is 422."""
+    one, other = created(api)["webhook_id"], created(api)["webhook_id"]
+    delivery_id = api.delivery(one)
+    assert asked(api, f"/webhooks/{one}/test", "one").status == 200
+    api.call("POST", "/webhooks", ADMIN, {"url": URL}, {"Idempotency-Key": "two"})
+
+    for path, key in (
+        (f"/webhooks/{other}/test", "one"),
+        (f"/webhooks/{one}/deliveries/{delivery_id}/send-again", "one"),
+        (f"/webhooks/{one}/test", "two"),
+    ):
+        reply = asked(api, path, key)
+        assert (reply.status, reply.body["type"]) == (422, "/problems/idempotency-key-reused")
+    reply = api.call("POST", "/webhooks", ADMIN, {"url": URL}, {"Idempotency-Key": "one"})
+    assert reply.status == 422
+
+
+def test_what_a_key_keeps_has_no_personal_data(tmp_path: Path) -> None:
+    """The record of a request to send again refers to the event, and does not repeat it."""
+    path = tmp_path / "users.db"
+    with served(STORAGE_URL=f"sqlite:///{path}") as api:
+        webhook_id = created(api)["webhook_id"]
+        api.user()
+        Relay(api.module.storage().outbox, api.module.fan_out()).drain()
+        listed = f"/webhooks/{webhook_id}/deliveries"
+        [sent] = api.as_administrator("GET", listed).body["deliveries"]
+        target = f"{listed}/{sent['delivery_id']}/send-again"
+        replies = [asked(api, target, "one") for _ in range(2)]
+    with sqlite3.connect(path) as database:
+        [(body,)] = database.execute("SELECT body FROM idempotency_keys")
+    database.close()
+
+    assert replies[0].body == replies[1].body
+    assert replies[0].body["event"]["data"]["user"]["name"] == "Ann Example"
+    assert "Ann" not in body
+
+
 def test_deliveries_belong_to_their_webhook(api: Served) -> None:
     """Under another webhook a delivery does not exist."""
     one, other = created(api)["webhook_id"], created(api)["webhook_id"]
@@ -214,27 +299,44 @@ def test_deliveries_belong_to_their_webhook(api: Served) -> None:
         assert (reply.status, reply.body["type"]) == (404, "/problems/delivery-not-found")
 
 
-def test_enabling_a_webhook_forgets_why_it_was_disabled(api: Served) -> None:
+@pytest.mark.parametrize("reason", ["gone", "failing"])
+def test_enabling_a_webhook_forgets_why_it_was_disabled(api: Served, reason: str) -> None:
     """An administrator who enables a webhook starts it afresh."""
     webhook_id = created(api)["webhook_id"]
     endpoints = WebhookEndpoints(
         api.module.storage(), history=True, secrets=WebhookSecrets(lambda: b"k" * 32)
     )
-    for note in (endpoints.note_failure, endpoints.note_gone):
-        webhook = endpoints.find(webhook_id)
-        assert webhook is not None
-        note(webhook)
+    webhook = endpoints.find(webhook_id)
+    assert webhook is not None
+    if reason == "gone":
+        endpoints.note_gone(webhook)
+    else:
+        endpoints.note_failing(webhook_id, webhook.created_at)
     path = f"/webhooks/{webhook_id}"
     disabled = api.as_administrator("GET", path).body
-    assert (disabled["status"], disabled["disabled_reason"]) == ("disabled", "gone")
-    assert disabled["failing_since"]
-    roles = [e["by_role"] for e in api.as_administrator("GET", f"{path}/history").body["history"]]
-    assert roles == ["system", "system", "administrator"]
+    assert (disabled["status"], disabled["disabled_reason"]) == ("disabled", reason)
+    assert ("failing_since" in disabled) == (reason == "failing")
+    history = api.as_administrator("GET", f"{path}/history").body["history"]
+    assert [entry["by_role"] for entry in history] == ["system", "administrator"]
 
     enabled = api.as_administrator("PATCH", path, {"status": "enabled"}).body
 
     assert enabled["status"] == "enabled"
     assert not {"disabled_reason", "failing_since"} & enabled.keys()
+
+
+@pytest.mark.parametrize(("status", "reply"), [(500, 200), (410, 412)])
+def test_a_condition_holds_while_the_endpoint_fails(api: Served, status: int, reply: int) -> None:
+    """What the sender learns changes the webhook for clients only if it disables it."""
+    webhook_id = created(api)["webhook_id"]
+    path = f"/webhooks/{webhook_id}/deliveries/{api.delivery(webhook_id)}"
+    deliveries, endpoints = api.module.storage().deliveries, api.module.webhook_endpoints()
+    message = deliveries.get(webhook_id, path.rpartition("/")[2])
+    outcome = Outcome(status, f"The endpoint responded with {status}.")
+    Sender(deliveries, endpoints, lambda *_: outcome).attempt(message)
+    assert api.as_administrator("GET", path).body["response_status"] == status
+
+    assert rotated(api, webhook_id, If_Match='"1"').status == reply
 
 
 def test_loopback_only_on_the_local_server() -> None:

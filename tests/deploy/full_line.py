@@ -17,6 +17,7 @@ def full_line() -> dict[str, Any]:
     activity.calls = activity.retries = activity.conflicts = 1
     activity.read_units = activity.write_units = 1.0
     activity.subject, activity.replayed = SUBJECT, True
+    activity.outbox_age = 1
     activity.problem, activity.error = "internal-error", ValueError("broken")
     exchange = Exchange(
         *("POST", "/users", 500, time.perf_counter_ns(), "request", "trace", "parent"),

@@ -67,6 +67,17 @@ class Project:
         }
         self.write_config(config)
 
+    def use_postgresql(self, stage: str, url: str) -> None:
+        """Configure the stage for a database at `url`, and add what makes its schema."""
+        self.add_vpc_and_domain(stage)
+        self.configure(stage, STORAGE_URL=url)
+        config = self.config
+        del config["stages"][stage]["api_gateway_custom_domain"]
+        self.write_config(config)
+        for name in ("alembic.ini", "migrations", "requirements-postgresql.txt"):
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, self.folder / name)
+
     def run(self, *command: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the project and return the finished process."""
         inherited = {

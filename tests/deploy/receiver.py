@@ -1,16 +1,15 @@
 """A receiver of webhooks that is on the Internet, as far as the deployed sender can tell.
 
 The sender refuses every address that is not public, and every certificate that it does not trust,
-and nothing in a deployed function turns that off. So the receiver listens on a public address that
-the loopback interface of this machine has meanwhile, and shows a certificate of an authority that
-the stage trusts by OpenSSL's own variable, SSL_CERT_FILE.
+and nothing in a deployed function turns that off. So the receiver listens on a public address,
+which the loopback interface of the test's own network has, and shows a certificate of an authority
+that the stage trusts by OpenSSL's own variable, SSL_CERT_FILE.
 """
 
 import ipaddress
-import os
 import ssl
-import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,8 +21,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-
-from tests.support.needs import missing
 
 # In the block of AS112 (RFC 7535): globally routed by intent, and nobody's server.
 ADDRESS = "192.31.196.77"
@@ -37,81 +34,81 @@ class Received(NamedTuple):
     body: bytes
 
 
-class Receiver:
-    """Receives webhooks at `url`, and responds with `status`."""
+Answer = Callable[[Received], int | None]
+"""Returns the status of the response to a request; None closes the connection."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+
+class Receiver:
+    """Notes requests, and responds with `status`."""
+
+    def __init__(self) -> None:
         self.status = 204
         self.requests: list[Received] = []
-        self.changed = Condition()
+        self._changed = Condition()
 
     def wait(self, number: int, seconds: float = 60) -> list[Received]:
         """Return the requests as soon as there are so many."""
-        with self.changed:
-            found = self.changed.wait_for(lambda: len(self.requests) >= number, seconds)
+        with self._changed:
+            found = self._changed.wait_for(lambda: len(self.requests) >= number, seconds)
             assert found, f"{len(self.requests)} requests, not {number}: {self.requests}"
             return [*self.requests]
 
-
-@contextmanager
-def a_public_address() -> Iterator[str]:
-    """Give this machine a public address. Skips the test where that is not allowed."""
-    address = f"{ADDRESS}/32"
-    if _ip("add", address).returncode != 0:
-        missing("A public address on the loopback interface needs root, or sudo without a password")
-    try:
-        yield ADDRESS
-    finally:
-        _ip("del", address)
+    def answer(self, request: Received) -> int:
+        """Note a request, and return the status of the response."""
+        with self._changed:
+            self.requests.append(request)
+            self._changed.notify_all()
+            return self.status
 
 
 @contextmanager
-def receiving(folder: Path) -> Iterator[Receiver]:
-    """Run a receiver; `folder` gets `authority.pem`, which vouches for it."""
-    with a_public_address() as address:
-        _write_certificates(folder, address)
-        with ThreadingHTTPServer((address, 0), _Handler) as server:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(folder / "server.pem")
-            server.socket = context.wrap_socket(server.socket, server_side=True)
-            receiver = Receiver(f"https://{address}:{server.server_port}/hooks")
-            _Handler.receiver = receiver
-            thread = Thread(target=server.serve_forever)
-            thread.start()
-            try:
-                yield receiver
-            finally:
-                server.shutdown()
-                thread.join()
+def answering(folder: Path, answer: Answer) -> Iterator[str]:
+    """Run a server at ADDRESS that responds as `answer` says, and yield its URL.
+
+    `folder` gets `authority.pem`, which vouches for it.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            """Respond."""
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status = answer(Received(self.path, headers, body))
+            if status is None:
+                self.close_connection = True
+                return
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    _write_certificates(folder, ADDRESS)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem")
+    with _Server((ADDRESS, 0), Handler) as server:
+        # The handshake is part of the first read, so that no client waits for another one.
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"https://{ADDRESS}:{server.server_port}/hooks"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    receiver: Receiver
+class _Server(ThreadingHTTPServer):
+    # As many as the sender has at once.
+    request_queue_size = 100
 
-    def do_POST(self) -> None:
-        """Note the request and respond."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        self.send_response(self.receiver.status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-        with self.receiver.changed:
-            self.receiver.requests.append(Received(self.path, headers, body))
-            self.receiver.changed.notify_all()
-
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
-
-
-def _ip(action: str, address: str) -> subprocess.CompletedProcess[bytes]:
-    command = ["ip", "address", action, address, "dev", "lo"]
-    if os.geteuid() != 0:
-        command = ["sudo", "--non-interactive", *command]
-    try:
-        return subprocess.run(command, capture_output=True, check=False)
-    except FileNotFoundError:
-        return subprocess.CompletedProcess(command, 127)
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Print nothing where the client has gone: it may have been killed."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 def _write_certificates(folder: Path, address: str) -> None:

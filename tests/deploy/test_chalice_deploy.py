@@ -85,7 +85,7 @@ class TestDeployed(DeployedSuite):
         )
         for source in (stream, queue):
             assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-        assert stream["MaximumRecordAgeInSeconds"] == 43_200
+        assert stream["MaximumRecordAgeInSeconds"] == 82_800
         assert len(stream["FilterCriteria"]["Filters"]) == 2
         failures = stream["DestinationConfig"]["OnFailure"]["Destination"]
         assert failures.endswith(f":{api.prefix}-stream-failures")
@@ -133,9 +133,25 @@ def test_a_stage_deployed_from_elsewhere_is_left_alone(
     assert f"{api.prefix!r} is deployed in this account already" in done.stderr
 
 
+def test_a_bus_that_does_not_exist_is_refused(cloud: Cloud, tmp_path: Path) -> None:
+    """EventBridge would take events for it and drop them, so nothing is deployed."""
+    project = Project(tmp_path / "without-a-bus")
+    project.configure("prod", **AUTHENTICATION, EVENT_BUS="missing")
+
+    done = project.deployment("deploy", "prod", **cloud.variables)
+
+    assert done.returncode == 1
+    assert "There is no event bus 'missing', which EVENT_BUS names" in done.stderr
+    names = cloud.client("dynamodb").list_tables()["TableNames"]
+    assert "user-management-prod" not in names
+
+
 def test_deleting_keeps_the_data_by_default(cloud: Cloud, project: Project, api: Deployed) -> None:
-    """`make delete` keeps only the table; with TABLE=delete it deletes the table too."""
-    dynamodb = cloud.client("dynamodb")
+    """`make delete` keeps only the table and its queues; TABLE=delete deletes these too.
+
+    The queues name the deliveries in the table that are still to be sent.
+    """
+    sqs, dynamodb = cloud.client("sqs"), cloud.client("dynamodb")
 
     printed = succeeded(project.deployment("delete", "dev", **cloud.variables))
 
@@ -144,10 +160,13 @@ def test_deleting_keeps_the_data_by_default(cloud: Cloud, project: Project, api:
     assert cloud.client("lambda").list_functions()["Functions"] == []
     groups = cloud.client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/")
     assert groups["logGroups"] == []
-    assert cloud.client("sqs").list_queues().get("QueueUrls", []) == []
+    assert {url.rpartition("/")[2] for url in sqs.list_queues()["QueueUrls"]} == {
+        f"{api.prefix}-{name}" for name in ("webhooks", "webhooks-failures", "stream-failures")
+    }
     assert cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"] == []
     assert dynamodb.list_tables()["TableNames"] == [api.prefix]
     succeeded(project.deployment("delete", "dev", "--table", "delete", **cloud.variables))
     assert dynamodb.list_tables()["TableNames"] == []
+    assert sqs.list_queues().get("QueueUrls", []) == []
     left = cloud.client("ssm").describe_parameters()["Parameters"]
     assert [parameter["Name"] for parameter in left] == [AUTH_PARAMETER]

@@ -18,6 +18,8 @@ STAGE = Monitored(
     functions=("shop-prod", "shop-prod-createUserLambda", "shop-prod-tokens"),
     called=("shop-prod", "shop-prod-createUserLambda"),
     authorizer="shop-prod-tokens",
+    event_functions=("shop-prod-relayEvents", "shop-prod-sendWebhooks"),
+    queues=("shop-prod-webhooks", "shop-prod-webhooks-failures", "shop-prod-stream-failures"),
     table="shop-prod",
 )
 REGION = "eu-central-1"
@@ -108,6 +110,25 @@ def test_each_route_is_measured_at_its_function() -> None:
             assert metric[2::2] == ["FunctionName", "Route", *metric[6:]]
 
 
+def test_events_that_wait_or_fail_are_shown() -> None:
+    """Of the functions of events their failures, and of queues and stream what waits, how long."""
+    failures = titled("Events: failures")["metrics"]
+    assert {(one[0], one[1], one[3]) for one in failures} == {
+        (namespace, metric, function)
+        for namespace, metric in (("AWS/Lambda", "Errors"), ("UserManagement", "Faults"))
+        for function in STAGE.event_functions
+    }
+    messages = titled("Events: messages in the queues")
+    assert messages["stat"] == "Maximum"
+    assert {one[3] for one in messages["metrics"]} == set(STAGE.queues)
+    ages = titled("Events: age of the oldest")
+    assert ages["stat"] == "Maximum"
+    assert [one[:4] for one in ages["metrics"]] == [
+        ["AWS/Lambda", "IteratorAge", "FunctionName", "shop-prod-relayEvents"],
+        ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", "shop-prod-webhooks"],
+    ]
+
+
 def test_the_functions_write_these_metrics() -> None:
     """Each metric of the functions is written in the namespace and with the dimensions shown."""
     written = {
@@ -130,11 +151,17 @@ def test_the_functions_write_these_metrics() -> None:
 
 def test_a_stage_without_a_table_has_no_widgets_about_one() -> None:
     """On PostgreSQL nothing is shown of DynamoDB, and no query asks for capacity."""
-    stage = replace(STAGE, table=None)
+    outbox = ("shop-prod-relayOutbox",)
+    stage = replace(STAGE, table=None, event_functions=outbox, queues=())
     text = json.dumps(widgets(stage))
     assert "DynamoDB" in json.dumps(widgets())
     assert "DynamoDB" not in text
     assert "storage.write_units" not in text
+    assert "SQS" not in text
+    assert "IteratorAge" not in text
+    assert "shop-prod-relayOutbox" in text
+    assert "OutboxAge" in text
+    assert "OutboxAge" in LINE
     assert QUERIES.keys() - for_storage(stage) == {"Capacity by route"}
 
 

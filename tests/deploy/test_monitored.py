@@ -43,6 +43,15 @@ def test_routes_that_need_a_token_are_monitored(stage: Stage) -> None:
     assert found.authorizer == "user-management-prod-tokens"
     assert found.functions == ("user-management-prod", "user-management-prod-tokens")
     assert found.table == "user-management-prod"
+    assert found.event_functions == (
+        "user-management-prod-relayEvents",
+        "user-management-prod-sendWebhooks",
+    )
+    assert found.queues == (
+        "user-management-prod-webhooks",
+        "user-management-prod-webhooks-failures",
+        "user-management-prod-stream-failures",
+    )
 
 
 def test_routes_can_have_their_function(stage: Stage) -> None:
@@ -57,10 +66,12 @@ def test_routes_can_have_their_function(stage: Stage) -> None:
 
 
 def test_a_stage_on_postgresql_has_no_table(tmp_path: Path) -> None:
-    """A stage on PostgreSQL has no table to monitor."""
+    """A stage on PostgreSQL has neither a table nor queues to monitor."""
     project = Project(tmp_path / "postgresql")
     project.configure("prod", STORAGE_URL="postgresql+psycopg://app@db.example/app")
-    assert of(Stage("prod", project.folder), per_route=False).table is None
+    found = of(Stage("prod", project.folder), per_route=False)
+    assert (found.table, found.queues) == (None, ())
+    assert found.event_functions == ("user-management-prod-relayOutbox",)
 
 
 def test_burn_rates_are_those_of_the_sre_workbook() -> None:

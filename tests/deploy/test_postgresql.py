@@ -1,12 +1,12 @@
 """A stage on PostgreSQL: its password in SSM, its driver in the package, no table."""
 
-import shutil
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
@@ -14,7 +14,7 @@ from localdev.emulators import Emulators
 from tests.conftest import url_of
 from tests.deploy.cloud import Cloud, running_cloud
 from tests.deploy.deployed import AUTH_PARAMETER, AUTHENTICATION, Deployed, DeployedSuite
-from tests.deploy.project import ROOT, Project, succeeded
+from tests.deploy.project import Project, succeeded
 from tests.support.issuer import SECRET
 from tests.support.needs import cfn_tool
 
@@ -56,15 +56,8 @@ def cloud() -> Iterator[Cloud]:
 def make_project(folder: Path, database: str) -> Project:
     """Copy the project and configure its stage dev for the database."""
     project = Project(folder)
-    project.add_vpc_and_domain("dev")
-    variables = {"STORAGE_URL": database, "STORAGE_PASSWORD_PARAMETER": PARAMETER}
-    project.configure("dev", **AUTHENTICATION, **variables)
-    config = project.config
-    del config["stages"]["dev"]["api_gateway_custom_domain"]
-    project.write_config(config)
-    for name in ("alembic.ini", "migrations", "requirements-postgresql.txt"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / name)
+    project.use_postgresql("dev", database)
+    project.configure("dev", **AUTHENTICATION, STORAGE_PASSWORD_PARAMETER=PARAMETER)
     return project
 
 
@@ -121,7 +114,11 @@ def test_the_packages_have_the_driver_and_no_table(tmp_path: Path) -> None:
     template = "build/dev/cloudformation/template.yaml"
     lint = cfn_tool("cfn-lint")
     assert succeeded(project.run(*lint, template)) == ""
-    assert "DynamoDB" not in (project.folder / template).read_text()
+    text_ = (project.folder / template).read_text()
+    assert "DynamoDB" not in text_
+    late = yaml.safe_load(text_)["Resources"]["LateEvents"]["Properties"]
+    assert (late["Namespace"], late["MetricName"]) == ("UserManagement", "OutboxAge")
+    assert late["Threshold"] == 15 * 60
     with zipfile.ZipFile(project.folder / "build/dev/cloudformation/deployment.zip") as package:
         tops = {name.partition("/")[0] for name in package.namelist()}
     assert {"psycopg", "psycopg_binary", "sqlalchemy"} <= tops

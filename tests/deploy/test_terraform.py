@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests.deploy.deployed import (
     DeployedSuite,
 )
 from tests.deploy.monitoring import assert_is_monitored
-from tests.deploy.project import Project, succeeded
+from tests.deploy.project import ROOT, Project, succeeded
 from tests.support.issuer import SECRET
 from tests.support.needs import missing, terraform
 
@@ -187,8 +188,8 @@ def test_terraform_accepts_a_domain_and_a_vpc(cloud: Cloud, tmp_path: Path) -> N
     assert "aws_api_gateway_base_path_mapping" in {one["type"] for one in workspace.plan()}
 
 
-def test_the_alarms_are_those_of_cloudformation(workspace: Workspace) -> None:
-    """Terraform creates the same alarms as the CloudFormation template."""
+def alarms_alike(workspace: Workspace) -> int:
+    """Check that Terraform plans the alarms of the CloudFormation template; return how many."""
     succeeded(workspace.project.deployment("package", "prod"))
     resources = template(workspace)["Resources"].values()
     alarms = [one["Properties"] for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
@@ -202,10 +203,24 @@ def test_the_alarms_are_those_of_cloudformation(workspace: Workspace) -> None:
     found = [{name: one[name] for name in names if one[name] is not None} for one in planned]
     for alarm in found:
         alarm["dimensions"] = sorted(alarm["dimensions"])
-    assert len(found) == 16
     assert {json.dumps(one, sort_keys=True) for one in found} == {
         json.dumps(one, sort_keys=True) for one in expected
     }
+    return len(found)
+
+
+def test_the_alarms_are_those_of_cloudformation(workspace: Workspace) -> None:
+    """Terraform creates the same alarms as the CloudFormation template."""
+    assert alarms_alike(workspace) == 18
+
+
+def test_the_alarms_of_a_stage_on_postgresql(cloud: Cloud, tmp_path: Path) -> None:
+    """On PostgreSQL too the alarms are the same: the API's, and those of the outbox's function."""
+    project = Project(tmp_path / "postgresql")
+    project.configure("prod", **AUTHENTICATION, STORAGE_URL="postgresql+psycopg://a@db.internal/a")
+    project.add_vpc_and_domain("prod")
+    shutil.copy(ROOT / "requirements-postgresql.txt", project.folder)
+    assert alarms_alike(Workspace(project, cloud)) == 6
 
 
 def test_the_burn_alarms_are_those_of_cloudformation(workspace: Workspace) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.events.addresses import is_public
+from chalicelib.domain.internet import is_public
 
 PRIVATE = [
     "0.0.0.0/8",

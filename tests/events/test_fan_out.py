@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.deliveries import Message
+from chalicelib.domain.deliveries import BUS, Message
 from chalicelib.domain.events import CloudEvent
 from chalicelib.domain.ids import new_id, timestamp
 from chalicelib.domain.registry import RESOURCES
@@ -15,6 +15,7 @@ from chalicelib.domain.webhook_secrets import WebhookSecrets
 from chalicelib.domain.webhooks import WEBHOOKS, Webhook
 from chalicelib.events.fan_out import FanOut
 from chalicelib.storage.memory import MemoryStorage
+from chalicelib.telemetry.activity import begin
 from tests.support.event_factories import an_event
 from tests.support.factories import LATER, NOW
 from tests.support.resource_case import TIMES
@@ -144,12 +145,46 @@ def test_the_bus_gets_every_event(storage: CountingStorage) -> None:
     assert published == events
 
 
-def test_a_bus_that_fails_makes_no_deliveries(storage: CountingStorage) -> None:
-    """If events cannot be published, the call fails, so that all is done again."""
-    a_webhook(storage)
+def test_a_bus_that_fails_delays_no_webhook(storage: CountingStorage) -> None:
+    """What the bus does not take is a delivery to it, behind those to webhooks; nothing is lost."""
+    webhook, activity, tried = a_webhook(storage), begin(), 0
 
     def publish(_: Sequence[CloudEvent]) -> None:
+        nonlocal tried
+        tried += 1
         raise ConnectionError
 
-    with pytest.raises(ConnectionError):
-        fan_out(storage, publish=publish)([an_event()])
+    events = [an_event() for _ in range(2)]
+    deliver = fan_out(storage, publish=publish)
+    messages = deliver(events)
+
+    assert pairs(messages) == [
+        (event.id, receiver) for receiver in (webhook.webhook_id, BUS) for event in events
+    ]
+    assert [one.payload for one in messages[2:]] == [event.to_json() for event in events]
+    assert isinstance(activity.error, ConnectionError)
+    # Waiting for a broken bus again and again would hold up webhooks.
+    assert pairs(deliver(events)) == pairs(messages)
+    assert tried == 1
+
+
+def test_a_bus_that_failed_is_tried_again(storage: CountingStorage) -> None:
+    """After 30 seconds events go straight to the bus again."""
+    published: list[CloudEvent] = []
+    failures, now = [ConnectionError()], SECONDS
+
+    def publish(events: Sequence[CloudEvent]) -> None:
+        if failures:
+            raise failures.pop()
+        published.extend(events)
+
+    secrets = WebhookSecrets(lambda: b"k" * 32)
+    endpoints = WebhookEndpoints(storage, history=False, secrets=secrets)
+    deliver = FanOut(endpoints, publish, now=lambda: now)
+    event = an_event()
+    assert pairs(deliver([event])) == [(event.id, BUS)]
+    now += 29_999
+    assert pairs(deliver([event])) == [(event.id, BUS)]
+    now += 1
+    assert deliver([event]) == []
+    assert published == [event]

@@ -14,7 +14,9 @@ from chalicelib.domain.events import CloudEvent
 from chalicelib.domain.registry import RESOURCES
 from chalicelib.events.functions import QueueFunction, StreamFunction, run_for
 from chalicelib.events.queue import QueuedDelivery
+from chalicelib.events.relay import Relay
 from chalicelib.storage.factory import open_storage
+from chalicelib.storage.memory import MemoryStorage
 from chalicelib.telemetry.activity import Activity, begin, current
 
 TIME = "2026-11-25T08:00:00.000Z"
@@ -138,11 +140,26 @@ def test_a_batch_about_nothing_reads_no_webhooks(stream: Stream) -> None:
 
 def test_the_first_record_that_fails_is_reported(stream: Stream) -> None:
     """What comes before it is passed on, and nothing behind it: the order is kept."""
-    assert stream.handle("e1", "d5", "!", "e2") == ["2"]
+    stream.poison = {"e3"}
+    assert stream.handle("e1", "d5", "e3", "e2") == ["2"]
     assert stream.published == [["e1"]]
     assert [one.delivery_id for one in stream.queue.sent] == ["dlv_5"]
-    assert isinstance(current().error, ValueError)
+    assert isinstance(current().error, RuntimeError)
     assert current().detail == ": the record 2 failed and comes again"
+
+
+def test_what_cannot_be_read_holds_up_nothing(
+    stream: Stream, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A record that cannot be read is logged as an error at once, and those behind it go on."""
+    assert stream.handle("e1", "!", "d5", "e2") == []
+    assert stream.published == [["e1", "e2"]]
+    assert [one.delivery_id for one in stream.queue.sent] == ["dlv_5"]
+    assert isinstance(current().error, ValueError)
+    [record] = caplog.records
+    assert record.levelname == "ERROR"
+    assert record.getMessage() == "The record 1 of the stream cannot be read, and was left out"
+    assert record.exc_info
 
 
 def test_what_cannot_be_passed_on_is_found(stream: Stream) -> None:
@@ -275,3 +292,27 @@ def test_loops_end_in_time() -> None:
     with pytest.raises(RuntimeError, match="broken"):
         run_for(0.01, [broken, loop])
     assert len(ended) == 3
+
+
+def test_failures_of_storage_fail_the_function(activity: Activity) -> None:
+    """A relay and a worker that outlive failures end in an error, so that an alarm goes off."""
+    outbox = MemoryStorage(RESOURCES).outbox
+    user = CloudEvent(
+        id="e1", source="s", type="user.created", subject="/u", time=TIME, partitionkey="u", data={}
+    )
+    failures = [ConnectionError("no database")]
+    passed: list[CloudEvent] = []
+
+    def deliver(events: Sequence[CloudEvent]) -> list[Message]:
+        if failures:
+            raise failures.pop()
+        passed.extend(events)
+        return []
+
+    outbox.write([user])
+    with pytest.raises(ConnectionError, match="no database"):
+        run_for(1, [Relay(outbox, deliver).run])
+    assert [one.id for one in passed] == ["e1"]
+
+    activity.error = None
+    run_for(0.05, [Relay(outbox, deliver).run])

@@ -415,3 +415,13 @@ def test_an_early_response_counts() -> None:
         until_closed(connection)
 
     assert sent(behave).succeeded
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds"), [(429, 60), (503, 60), (200, 0), (302, 0), (400, 0), (410, 0), (500, 0)]
+)
+def test_only_a_busy_endpoint_says_when_to_retry(status: int, seconds: int) -> None:
+    """Retry-After counts with 429 and 503, and is ignored with every other status."""
+    answer = f"HTTP/1.1 {status} So\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n"
+    outcome = sent(answering(answer.encode()))
+    assert (outcome.status, outcome.retry_after) == (status, seconds)

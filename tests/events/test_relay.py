@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import pytest
 
@@ -11,7 +12,9 @@ from chalicelib.domain.deliveries import Message
 from chalicelib.domain.events import CloudEvent
 from chalicelib.events.relay import Relay
 from chalicelib.storage.memory_events import MemoryDeliveries, MemoryOutbox
-from tests.support.event_factories import an_event
+from chalicelib.storage.memory_records import MemoryRecords
+from chalicelib.telemetry.activity import begin
+from tests.support.event_factories import TIME, an_event
 
 PATIENCE = 10
 
@@ -19,7 +22,7 @@ PATIENCE = 10
 @pytest.fixture
 def outbox() -> MemoryOutbox:
     """Return an empty outbox."""
-    return MemoryOutbox(MemoryDeliveries())
+    return MemoryOutbox(MemoryDeliveries(MemoryRecords()))
 
 
 class Receiver:
@@ -107,3 +110,22 @@ def test_a_thread_stops_although_it_waits(outbox: MemoryOutbox) -> None:
     stop.set()
     thread.join(PATIENCE)
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(("failures", "age"), [(0, 0), (10**6, 90)])
+def test_a_relay_says_how_old_the_oldest_event_is(
+    outbox: MemoryOutbox, failures: int, age: int
+) -> None:
+    """At its end the activity has the age of what is left, in seconds; 0 if nothing is."""
+    activity, stop = begin(), threading.Event()
+    filled(outbox, 2)
+    written = int(datetime.fromisoformat(TIME).timestamp() * 1000)
+    receiver = Receiver(failures)
+
+    def until_asked(events: Sequence[CloudEvent]) -> list[Message]:
+        stop.set()
+        return receiver(events)
+
+    Relay(outbox, until_asked, lambda: written + 90_500).run(stop, 0.01)
+
+    assert activity.outbox_age == age

@@ -41,6 +41,19 @@ def test_nobody_is_waited_for_longer_than_a_day(retry_after: float) -> None:
     assert Schedule().delay(1, retry_after) == DAY
 
 
+@given(st.lists(st.floats(0, 1e300), min_size=9, max_size=9))
+def test_a_delivery_is_given_up_within_five_days(asked: list[float]) -> None:
+    """Whatever the endpoint asks for each time, the last attempt is within five days."""
+    age = 0.0
+    for attempts, retry_after in enumerate(asked, 1):
+        delay = Schedule().delay(attempts, retry_after, age)
+        if delay is None:
+            break
+        age += delay
+    assert age <= 5 * DAY
+    assert delay is None or attempts == 9
+
+
 def test_endpoints_do_not_get_everything_at_once() -> None:
     """The delays of many deliveries that failed together differ."""
     assert len({Schedule().delay(3) for _ in range(100)}) > 90

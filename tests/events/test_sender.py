@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Any
 
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
@@ -13,14 +14,18 @@ from standardwebhooks import WebhookVerificationError
 from chalicelib.domain.deliveries import DeliveryService, Message
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.ids import timestamp
+from chalicelib.domain.registry import RESOURCES
+from chalicelib.domain.resource import Change, EntityT, Ids, Resource
 from chalicelib.domain.webhook_endpoints import WebhookEndpoints
 from chalicelib.domain.webhook_secrets import as_text
 from chalicelib.domain.webhooks import WEBHOOKS, PreviousSecret, Webhook
 from chalicelib.events.http_post import HTTPPost, Outcome
 from chalicelib.events.schedule import DELAYS
 from chalicelib.events.sender import Sender
+from chalicelib.storage.memory import MemoryStorage
 from tests.events.endpoint import answering, behaving
 from tests.events.webhook_storage import FAILED, FINE, GONE, SILENT, Post, Webhooks
+from tests.support.event_factories import at
 from tests.support.factories import NOW
 
 DAY = 24 * 60 * 60
@@ -138,6 +143,17 @@ def test_retry_after_is_honoured(webhooks: Webhooks, status: int) -> None:
     assert delivery.next_attempt_at == timestamp((NOW + 7200) * 1000)
 
 
+def test_an_endpoint_that_is_always_busy_is_given_up(webhooks: Webhooks) -> None:
+    """An endpoint that asks for a day each time gets six attempts in five days."""
+    message = webhooks.delivery(webhooks.add())
+    post = Post(Outcome(429, "The endpoint is busy.", retry_after=10 * DAY))
+
+    delivery = given_up(webhooks, post, message).delivery
+
+    assert (delivery.status, delivery.attempts) == ("failed", 6)
+    assert str(delivery.last_attempt_at) <= timestamp((NOW + 5 * DAY) * 1000)
+
+
 def test_an_endpoint_that_is_gone_is_left_alone(webhooks: Webhooks) -> None:
     """410 fails the delivery for good and disables the webhook."""
     webhook = webhooks.add()
@@ -147,32 +163,117 @@ def test_an_endpoint_that_is_gone_is_left_alone(webhooks: Webhooks) -> None:
     assert (current.status, current.disabled_reason) == ("disabled", "gone")
 
 
+def given_up(webhooks: Webhooks, post: Post, message: Message) -> Message:
+    """Attempt a delivery until no attempt follows."""
+    while True:
+        message = attempted(webhooks, post, message)
+        if message.delivery.next_attempt_at is UNSET:
+            return message
+        webhooks.clock.until(message.delivery.next_attempt_at)
+
+
 def test_failing_for_three_days_disables(webhooks: Webhooks) -> None:
-    """The first failure is noted, later ones keep its time, and after three days it is disabled."""
+    """When the first delivery is given up and none succeeded meanwhile, the webhook is disabled."""
     webhook, post = webhooks.add(), Post(SILENT)
-    first = timestamp(webhooks.clock())
-    for seconds in (0, DAY, 2 * DAY - 1):
-        webhooks.clock.pass_seconds(seconds)
-        attempted(webhooks, post, webhooks.delivery(webhook))
-        current = webhooks.webhook(webhook)
-        assert (current.status, current.failing_since) == ("enabled", first)
-    webhooks.clock.pass_seconds(1)
+    message = webhooks.delivery(webhook)
+    attempted(webhooks, post, message)
     attempted(webhooks, post, webhooks.delivery(webhook))
+    assert webhooks.webhook(webhook) == webhook
+
+    given_up(webhooks, post, message)
+
     current = webhooks.webhook(webhook)
     assert (current.status, current.disabled_reason) == ("disabled", "failing")
+    assert current.failing_since == message.delivery.requested_at
+    assert current.version == webhook.version + 1
 
 
-def test_a_success_forgets_failures(webhooks: Webhooks) -> None:
-    """After a success the three days begin anew, and nothing is written for the next success."""
+@pytest.mark.parametrize("attempts", [1, 5, 9])
+def test_an_endpoint_that_works_at_times_is_not_disabled(webhooks: Webhooks, attempts: int) -> None:
+    """A delivery that is given up disables nothing if another one succeeded in the three days."""
+    webhook, post = webhooks.add(), Post(FAILED)
+    message = webhooks.delivery(webhook)
+    while message.delivery.status == "pending":
+        message = attempted(webhooks, post, message)
+        if message.delivery.attempts == attempts:
+            attempted(webhooks, Post(FINE), webhooks.delivery(webhook))
+        if message.delivery.status == "pending":
+            webhooks.clock.until(message.delivery.next_attempt_at)
+
+    assert message.delivery.status == "failed"
+    assert webhooks.webhook(webhook) == webhook
+
+
+def test_a_success_before_does_not_count(webhooks: Webhooks) -> None:
+    """What succeeded before the endpoint began to fail does not keep the webhook enabled."""
     webhook = webhooks.add()
-    post = Post(FAILED, FINE)
-    attempted(webhooks, post, webhooks.delivery(webhook))
-    assert webhooks.webhook(webhook).failing_since is not UNSET
-    attempted(webhooks, post, webhooks.delivery(webhook))
+    attempted(webhooks, Post(FINE), webhooks.delivery(webhook))
+    attempted(webhooks, Post(FINE), webhooks.delivery(webhooks.add()))
+    webhooks.clock.pass_seconds(1)
+    given_up(webhooks, Post(FAILED), webhooks.delivery(webhook))
+    assert webhooks.webhook(webhook).disabled_reason == "failing"
+
+
+def test_a_changed_webhook_is_given_its_own_three_days(webhooks: Webhooks) -> None:
+    """A delivery from before the webhook was changed, or enabled again, does not disable it."""
+    webhook, post = webhooks.add(), Post(FAILED)
+    message = attempted(webhooks, post, webhooks.delivery(webhook))
+    webhooks.clock.pass_seconds(60)
+    webhooks.change(webhook, url="https://new.example.com/")
+    later = webhooks.delivery(webhook)
+
+    given_up(webhooks, post, message)
+    assert webhooks.webhook(webhook).status == "enabled"
+
+    given_up(webhooks, post, later)
+    assert webhooks.webhook(webhook).disabled_reason == "failing"
+
+
+@pytest.mark.parametrize("outcomes", [[FAILED, FINE], [SILENT, FAILED, FINE, FAILED]])
+def test_a_webhook_keeps_its_version_however_its_endpoint_behaves(
+    webhooks: Webhooks, outcomes: list[Outcome]
+) -> None:
+    """Attempts that fail and succeed in turn leave the webhook, and its history, as they were."""
+    webhook = webhooks.add()
+    for outcome in outcomes * 3:
+        attempted(webhooks, Post(outcome), webhooks.delivery(webhook))
+    assert webhooks.webhook(webhook) == webhook
+
+
+class Contended(MemoryStorage):
+    """Storage in which somebody changes a webhook just before the sender does, `times` times."""
+
+    def __init__(self, values: dict[str, Any], times: int) -> None:
+        super().__init__(RESOURCES)
+        self.values, self.times = values, times
+
+    def change(self, resource: Resource[EntityT], ids: Ids, change: Change) -> EntityT:
+        """See Storage."""
+        if self.times:
+            self.times -= 1
+            super().change(resource, ids, Change(values=self.values, updated_at=at(0)))
+        return super().change(resource, ids, change)
+
+
+@pytest.mark.parametrize(
+    ("values", "times", "status"),
+    [
+        ({"description": "The mailer"}, 1, "disabled"),
+        ({"description": "The mailer"}, 5, "disabled"),
+        ({"description": "The mailer"}, 10**6, "enabled"),
+        ({"url": "https://new.example.com/"}, 1, "enabled"),
+    ],
+)
+def test_an_endpoint_that_is_gone_is_noted_although_others_change_the_webhook(
+    values: dict[str, Any], times: int, status: str
+) -> None:
+    """The sender tries again with the webhook as it is then, unless it has another address."""
+    webhooks = Webhooks(Contended(values, times))
+    webhook = webhooks.add()
+    attempted(webhooks, Post(GONE), webhooks.delivery(webhook))
     current = webhooks.webhook(webhook)
-    assert current.failing_since is UNSET
-    attempted(webhooks, post, webhooks.delivery(webhook))
-    assert webhooks.webhook(webhook) == current
+    assert current.status == status
+    assert {name: getattr(current, name) for name in values} == values
 
 
 @pytest.mark.parametrize("how", ["disabled", "deleted"])
@@ -203,7 +304,7 @@ def test_sending_again_during_an_attempt_is_not_lost(webhooks: Webhooks) -> None
 
     def ask() -> None:
         webhooks.clock.pass_seconds(1)
-        service.send_again(webhook.webhook_id, message.delivery.delivery_id)
+        service.send_again(webhook.webhook_id, message.delivery.delivery_id, None)
 
     post.meanwhile = ask
     delivery = attempted(webhooks, post, message).delivery
@@ -213,24 +314,49 @@ def test_sending_again_during_an_attempt_is_not_lost(webhooks: Webhooks) -> None
     assert len(post.sent) == 2
 
 
+@pytest.mark.parametrize("late", [FAILED, GONE])
+def test_a_late_failure_does_not_undo_a_success(webhooks: Webhooks, late: Outcome) -> None:
+    """Of two senders of one delivery, the one that ends later keeps nothing of its attempt."""
+    webhook, post = webhooks.add(), Post(late)
+    message = webhooks.delivery(webhook)
+
+    def send_as_well() -> None:
+        post.meanwhile = lambda: None
+        assert sender(webhooks, Post(FINE)).attempt(message).status == "succeeded"
+
+    post.meanwhile = send_as_well
+    delivery = attempted(webhooks, post, message).delivery
+
+    assert (delivery.status, delivery.attempts, delivery.response_status) == ("succeeded", 1, 204)
+    assert webhooks.webhook(webhook) == webhook
+
+
+def test_nothing_is_written_over_a_webhook_that_was_disabled(webhooks: Webhooks) -> None:
+    """A sender that finds the webhook disabled leaves what another sender has just kept."""
+    webhook = webhooks.add()
+    message = webhooks.delivery(webhook)
+    sender(webhooks, Post(FINE)).attempt(message)
+    webhooks.change(webhook, status="disabled")
+
+    assert sender(webhooks, Post(FINE)).attempt(message).status == "succeeded"
+    assert webhooks.now(message).delivery.status == "succeeded"
+
+
 class Forgetful(WebhookEndpoints):
     """Endpoints of which nothing can be noted."""
 
-    def note_success(self, webhook: Webhook) -> None:
+    def note_gone(self, webhook: Webhook) -> None:
         """Fail."""
         del webhook
         raise Unavailable
 
-    note_failure = note_gone = note_success
 
-
-@pytest.mark.parametrize("outcome", [FINE, FAILED, GONE])
-def test_what_became_of_it_is_kept_before_it_is_noted(webhooks: Webhooks, outcome: Outcome) -> None:
+def test_what_became_of_it_is_kept_before_it_is_noted(webhooks: Webhooks) -> None:
     """If storage fails with the webhook, the delivery is not sent again for that."""
-    message = webhooks.delivery(webhooks.add(failing_since=timestamp(NOW * 1000)))
+    message = webhooks.delivery(webhooks.add())
     endpoints = Forgetful(webhooks.storage, webhooks.clock, history=True, secrets=webhooks.secrets)
-    sender = Sender(webhooks.storage.deliveries, endpoints, Post(outcome), now=webhooks.clock)
+    sender = Sender(webhooks.storage.deliveries, endpoints, Post(GONE), now=webhooks.clock)
     with pytest.raises(Unavailable):
         sender.attempt(message)
-    assert webhooks.now(message).delivery.attempts == 1
-    assert webhooks.now(message).delivery.response_status == outcome.status
+    delivery = webhooks.now(message).delivery
+    assert (delivery.status, delivery.attempts, delivery.response_status) == ("failed", 1, 410)

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.deliveries import Message
+from chalicelib.domain.deliveries import Delivery, Message
 from chalicelib.domain.ids import timestamp
 from chalicelib.events.http_post import Outcome
 from chalicelib.events.sender import Sender
 from chalicelib.events.worker import DeliveryWorker
 from chalicelib.storage.memory_events import MemoryDeliveries
+from chalicelib.storage.memory_records import MemoryRecords
 from tests.events.webhook_storage import FAILED, FINE, Post, Webhooks
 
 PATIENCE = 10
@@ -128,6 +129,92 @@ def test_few_deliveries_to_one_endpoint_are_sent_at_once(webhooks: Webhooks) -> 
     assert max(numbers) == 4
 
 
+class Crowd:
+    """A post whose slow endpoints respond when they are released; it counts what runs at once."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.running: list[str] = []
+        self.most = 0
+        self.sent: list[str] = []
+        self.release = threading.Event()
+
+    def __call__(self, url: str, _headers: object, _body: bytes) -> Outcome:
+        """Respond."""
+        with self.lock:
+            self.running.append(url)
+            self.sent.append(url)
+            self.most = max(self.most, len(self.running))
+        if url.startswith("https://slow"):
+            assert self.release.wait(PATIENCE)
+        with self.lock:
+            self.running.remove(url)
+        return FINE
+
+
+def test_the_number_of_threads_is_bounded(webhooks: Webhooks) -> None:
+    """However many endpoints are slow, no more than the allowed number of attempts run at once."""
+    crowd = Crowd()
+    slow = [webhooks.add(url=f"https://slow{number}.example.com") for number in range(12)]
+    messages = [webhooks.delivery(one) for one in slow * 3]
+    with working(webhooks, crowd, threads=8):
+        until(lambda: len(crowd.running) == 8)
+        time.sleep(0.1)
+        assert crowd.most == 8
+        crowd.release.set()
+        until(lambda: succeeded(webhooks, *messages))
+    assert crowd.most == 8
+
+
+def test_half_of_the_threads_are_for_webhooks_without_one(webhooks: Webhooks) -> None:
+    """Slow endpoints with many deliveries leave threads to those whose deliveries come later."""
+    crowd = Crowd()
+    slow = [webhooks.add(url=f"https://slow{number}.example.com") for number in range(3)]
+    waiting = [webhooks.delivery(one) for one in slow * 10]
+    with working(webhooks, crowd, threads=8):
+        until(lambda: len(crowd.running) >= 4)
+        time.sleep(0.1)
+        assert len(crowd.running) <= 5
+        others = [webhooks.delivery(webhooks.add()) for _ in range(10)]
+        until(lambda: succeeded(webhooks, *others))
+        crowd.release.set()
+        until(lambda: succeeded(webhooks, *waiting))
+
+
+def test_webhooks_take_turns_where_threads_are_few(webhooks: Webhooks) -> None:
+    """A webhook with few deliveries does not wait until others have none left."""
+    crowd = Crowd()
+    busy = [webhooks.add(url=f"https://busy{number}.example.com") for number in range(4)]
+    messages = [webhooks.delivery(one) for one in busy * 200]
+    rare = webhooks.delivery(webhooks.add(url="https://rare.example.com"))
+    with working(webhooks, crowd, threads=2):
+        until(lambda: succeeded(webhooks, rare, *messages))
+    assert crowd.sent.index("https://rare.example.com") < 100
+    assert {crowd.sent.count(f"https://busy{number}.example.com") for number in range(4)} == {200}
+
+
+def test_threads_that_cannot_be_started_are_started_later(
+    webhooks: Webhooks, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While the system has no room for a thread, deliveries stay, and the worker still ends."""
+    with working(webhooks, Post(FINE)):
+        # No address space has room for this.
+        threading.stack_size(2**46)
+        try:
+            message = webhooks.delivery(webhooks.add())
+            until(lambda: bool(caplog.records))
+        finally:
+            threading.stack_size(0)
+        until(lambda: succeeded(webhooks, message))
+    with working(webhooks, Post(FINE)):
+        threading.stack_size(2**46)
+        try:
+            webhooks.delivery(webhooks.add())
+            until(lambda: len(caplog.records) > 1)
+        finally:
+            threading.stack_size(0)
+
+
 def test_a_slow_endpoint_does_not_delay_the_end(webhooks: Webhooks) -> None:
     """A worker that is stopped ends soon; the attempt that it leaves is due after the lease."""
     message = webhooks.delivery(webhooks.add())
@@ -175,7 +262,7 @@ class FailingQueue(MemoryDeliveries):
     """A queue whose operations fail, each as often as `failures` says."""
 
     def __init__(self, **failures: int) -> None:
-        super().__init__()
+        super().__init__(MemoryRecords())
         self.failures = failures
 
     def _fail(self, operation: str) -> None:
@@ -193,10 +280,10 @@ class FailingQueue(MemoryDeliveries):
         self._fail("claim")
         return super().claim(webhook_id, now, until, limit)
 
-    def replace(self, delivery: Any, requested_at: str) -> bool:
+    def replace(self, delivery: Delivery, seen: Delivery) -> bool:
         """See Deliveries."""
         self._fail("replace")
-        return super().replace(delivery, requested_at)
+        return super().replace(delivery, seen)
 
 
 @pytest.mark.parametrize("operation", ["due_webhooks", "claim", "replace"])

@@ -14,7 +14,6 @@ from chalicelib.events.http_post import Outcome
 from chalicelib.storage.memory import MemoryStorage
 from tests.support.event_factories import an_event
 from tests.support.factories import NOW
-from tests.support.resource_case import TIMES
 
 FINE = Outcome(204, "", duration_ms=12)
 FAILED = Outcome(500, "The endpoint responded with 500.", duration_ms=12)
@@ -60,9 +59,9 @@ class Post:
 class Webhooks:
     """Webhooks and their deliveries."""
 
-    def __init__(self) -> None:
+    def __init__(self, storage: MemoryStorage | None = None) -> None:
         self.clock = Clock()
-        self.storage = MemoryStorage(RESOURCES)
+        self.storage = storage or MemoryStorage(RESOURCES)
         self.secrets = WebhookSecrets(lambda: b"k" * 32)
         self.endpoints = WebhookEndpoints(
             self.storage, self.clock, history=True, secrets=self.secrets
@@ -73,7 +72,11 @@ class Webhooks:
 
     def add(self, **fields: Any) -> Webhook:
         """Keep a webhook."""
+        now = timestamp(self.clock())
         defaults: dict[str, Any] = {
+            "created_at": now,
+            "updated_at": now,
+            "version": 1,
             "webhook_id": new_id("whk_", NOW * 1000),
             "url": "https://hooks.example.com/events",
             "event_types": [],
@@ -82,7 +85,7 @@ class Webhooks:
             "secret_version": 1,
             "previous_secrets": [],
         }
-        webhook = Webhook(**TIMES | defaults | fields)
+        webhook = Webhook(**defaults | fields)
         self.storage.create(WEBHOOKS, webhook, None, NOW)
         return webhook
 

@@ -13,6 +13,8 @@ from jsonschema import Draft202012Validator
 
 import app
 from chalicelib.domain.errors import problem_types
+from chalicelib.domain.events import event_types
+from chalicelib.domain.registry import RESOURCES
 from chalicelib.security.permissions import PERMISSIONS, Access
 from chalicelib.web.media import PROBLEM_JSON
 from chalicelib.web.problem_details import type_of
@@ -111,6 +113,21 @@ def test_problems_match_the_problem_table(document: Document) -> None:
         for problem in problem_types()
         if type_of(problem) in types
     )
+
+
+def test_types_of_events_are_listed(document: Document) -> None:
+    """A webhook may name each type that a change makes; deliveries also have the test's type."""
+    schemas = document["components"]["schemas"]
+    named, sent = schemas["ChangeEventType"]["enum"], schemas["EventType"]["enum"]
+
+    assert named == event_types(RESOURCES)
+    assert {"user.created", "order.paid"} < set(named)
+    assert sent == [*named, "webhook.test"]
+    for shape in ("NewWebhook", "WebhookPatch", "Webhook"):
+        items = schemas[shape]["properties"]["event_types"]["items"]
+        assert items["$ref"] == "#/components/schemas/ChangeEventType"
+    for shape, member in (("Delivery", "event_type"), ("CloudEvent", "type")):
+        assert schemas[shape]["properties"][member]["$ref"] == "#/components/schemas/EventType"
 
 
 def test_fields_that_the_server_sets_are_read_only(document: Document) -> None:

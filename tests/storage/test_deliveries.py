@@ -1,7 +1,7 @@
 """Deliveries: every engine keeps them alike; SQL and memory are also their queue."""
 
 from collections.abc import Iterable
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from msgspec import UNSET
@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from chalicelib.domain.deliveries import LIFETIME, Deliveries, Delivery, Message, QueuedDeliveries
 from chalicelib.domain.storage import Query
+from chalicelib.domain.users import USERS
 from tests.storage.conftest import MakeStorage
 from tests.storage.test_concurrency import concurrently
 from tests.support.event_factories import TIME, a_delivery, at, new_webhook_id
-from tests.support.factories import NOW
+from tests.support.factories import NOW, a_record, a_user
 
 QUEUEING = ("memory", "sqlite", "postgresql")
 
@@ -78,7 +79,7 @@ def test_a_known_delivery_is_not_added_again(deliveries: Deliveries) -> None:
     first, second = a_delivery(webhook_id), a_delivery(webhook_id)
     deliveries.add([])
     deliveries.add([first])
-    assert deliveries.replace(attempted(first), TIME)
+    assert deliveries.replace(attempted(first), first.delivery)
 
     deliveries.add([replace(first, payload="{}"), second])
 
@@ -120,25 +121,75 @@ def test_what_became_of_a_delivery_is_kept(deliveries: Deliveries) -> None:
         attempted(message), status="succeeded", next_attempt_at=UNSET, error=UNSET, attempts=2
     )
 
+    seen = message.delivery
     for delivery in (attempted(message), succeeded):
-        assert deliveries.replace(delivery, TIME)
+        assert deliveries.replace(delivery, seen)
         found = deliveries.get(webhook_id, delivery.id)
         assert found == replace(message, delivery=delivery)
+        seen = delivery
 
 
-def test_an_outdated_result_is_not_kept(deliveries: Deliveries) -> None:
-    """What became of a delivery is dropped once sending was asked for again, or it is forgotten."""
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        {"requested_at": at(60), "next_attempt_at": at(60)},
+        {"attempts": 1, "next_attempt_at": at(5)},
+        {"status": "succeeded", "next_attempt_at": UNSET},
+    ],
+)
+def test_an_outdated_result_is_not_kept(deliveries: Deliveries, meanwhile: dict[str, Any]) -> None:
+    """What became of a delivery is dropped if anything became of it since it was read."""
     message = a_delivery(new_webhook_id())
-    asked = replace(message.delivery, requested_at=at(60), next_attempt_at=at(60))
+    changed = replace(message.delivery, **meanwhile)
     deliveries.add([message])
-    assert deliveries.replace(asked, TIME)
+    assert deliveries.replace(changed, message.delivery)
 
-    assert not deliveries.replace(replace(attempted(message), status="failed"), TIME)
-    assert not deliveries.replace(a_delivery(asked.webhook_id).delivery, TIME)
+    late = replace(attempted(message), status="failed")
+    assert not deliveries.replace(late, message.delivery)
 
-    found = deliveries.get(asked.webhook_id, asked.id)
-    assert found == replace(message, delivery=asked)
-    assert len(deliveries.list(asked.webhook_id, Query(limit=9)).items) == 1
+    found = deliveries.get(changed.webhook_id, changed.id)
+    assert found == replace(message, delivery=changed)
+
+
+def test_a_result_of_what_is_forgotten_is_not_kept(deliveries: Deliveries) -> None:
+    """What became of a delivery that is there no more makes no new one."""
+    delivery = a_delivery(new_webhook_id()).delivery
+
+    assert not deliveries.replace(replace(delivery, attempts=1), delivery)
+
+    assert deliveries.list(delivery.webhook_id, Query(limit=9)).items == []
+
+
+@queueing
+def test_a_claim_outdates_nothing(queue: QueuedDeliveries) -> None:
+    """The result of an attempt that outlived its lease is kept if no other one ended before."""
+    message = a_delivery(new_webhook_id())
+    webhook_id = message.delivery.webhook_id
+    queue.add([message])
+    (first,) = queue.claim(webhook_id, TIME, at(30), 1)
+    (second,) = queue.claim(webhook_id, at(30), at(60), 1)
+
+    done = replace(first.delivery, status="succeeded", attempts=1, next_attempt_at=UNSET)
+    assert queue.replace(done, first.delivery)
+    failed = replace(second.delivery, attempts=1, next_attempt_at=at(90))
+    assert not queue.replace(failed, second.delivery)
+
+    found = queue.get(webhook_id, done.id)
+    assert found == replace(message, delivery=done)
+
+
+def test_of_two_results_at_once_one_is_kept(deliveries: Deliveries) -> None:
+    """When several senders end their attempts at once, exactly one of them is told it was kept."""
+    message = a_delivery(new_webhook_id())
+    deliveries.add([message])
+    results = [replace(attempted(message), duration_ms=number) for number in range(5)]
+
+    outcomes = concurrently(
+        [lambda it=it: deliveries.replace(it, message.delivery) for it in results]
+    )
+
+    (winner,) = [it for it, is_kept in zip(results, outcomes, strict=True) if is_kept]
+    assert deliveries.get(winner.webhook_id, winner.id) == replace(message, delivery=winner)
 
 
 def test_of_two_requests_to_send_again_one_wins(deliveries: Deliveries) -> None:
@@ -147,10 +198,130 @@ def test_of_two_requests_to_send_again_one_wins(deliveries: Deliveries) -> None:
     deliveries.add([message])
     asked = [replace(message.delivery, requested_at=at(number)) for number in range(1, 6)]
 
-    outcomes = concurrently([lambda it=it: deliveries.replace(it, TIME) for it in asked])
+    outcomes = concurrently(
+        [lambda it=it: deliveries.replace(it, message.delivery) for it in asked]
+    )
 
     (winner,) = [it for it, is_kept in zip(asked, outcomes, strict=True) if is_kept]
     assert deliveries.get(winner.webhook_id, winner.id) == replace(message, delivery=winner)
+
+
+def test_what_is_asked_for_is_kept_with_its_record(deliveries: Deliveries) -> None:
+    """A new delivery, and one that is asked for again, are there together with their records."""
+    message, first, second = a_delivery(new_webhook_id()), a_record(), a_record()
+    again = replace(message, delivery=replace(message.delivery, requested_at=at(60)))
+    path = message.delivery.webhook_id, message.delivery.id
+
+    assert deliveries.record(first.key, NOW) is None
+    assert deliveries.request(message, None, first, NOW)
+    assert deliveries.get(*path) == message
+    assert deliveries.request(again, message.delivery, second, NOW)
+    assert deliveries.get(*path) == again
+    assert [deliveries.record(one.key, NOW) for one in (first, second)] == [first, second]
+
+
+def test_what_is_asked_for_needs_no_record(deliveries: Deliveries) -> None:
+    """Without a record, a delivery is kept under the same conditions."""
+    message = a_delivery(new_webhook_id())
+    again = replace(message, delivery=replace(message.delivery, requested_at=at(60)))
+
+    assert deliveries.request(message, None, None, NOW)
+    assert deliveries.request(again, message.delivery, None, NOW)
+    assert not deliveries.request(message, message.delivery, None, NOW)
+
+    assert deliveries.get(message.delivery.webhook_id, message.delivery.id) == again
+
+
+def test_nothing_is_asked_for_twice_with_a_key(deliveries: Deliveries) -> None:
+    """While a record lives, nothing is written with its key; an expired one is replaced."""
+    message, other = a_delivery(new_webhook_id()), a_delivery(new_webhook_id())
+    again = replace(message, delivery=replace(message.delivery, requested_at=at(60)))
+    record = a_record(expires_at=NOW + 100)
+    assert deliveries.request(message, None, record, NOW)
+
+    repeated = a_record(key=record.key, expires_at=NOW + 200)
+    assert not deliveries.request(other, None, repeated, NOW + 99)
+    assert not deliveries.request(again, message.delivery, repeated, NOW + 99)
+
+    assert deliveries.get(other.delivery.webhook_id, other.delivery.id) is None
+    assert deliveries.get(message.delivery.webhook_id, message.delivery.id) == message
+    assert deliveries.record(record.key, NOW + 99) == record
+    assert deliveries.record(record.key, NOW + 100) is None
+    assert deliveries.request(again, message.delivery, repeated, NOW + 100)
+    assert deliveries.record(record.key, NOW + 100) == repeated
+
+
+def test_a_refused_request_leaves_no_record(deliveries: Deliveries) -> None:
+    """If the delivery has changed since it was seen, the key can be used again."""
+    message, record = a_delivery(new_webhook_id()), a_record()
+    changed = replace(message.delivery, attempts=1)
+    again = replace(message, delivery=replace(message.delivery, requested_at=at(60)))
+    deliveries.add([message])
+    assert deliveries.replace(changed, message.delivery)
+
+    assert not deliveries.request(again, message.delivery, record, NOW)
+    assert deliveries.record(record.key, NOW) is None
+    assert deliveries.get(changed.webhook_id, changed.id) == replace(message, delivery=changed)
+
+    assert deliveries.request(again, changed, record, NOW)
+
+
+def test_a_key_is_shared_with_creations(new_storage: MakeStorage) -> None:
+    """A key that created an entity keeps a delivery from being asked for, and the reverse."""
+    storage, message, user = new_storage(), a_delivery(new_webhook_id()), a_user()
+    first, second = a_record(), a_record()
+    assert storage.create(USERS, user, first, NOW) is None
+
+    assert not storage.deliveries.request(message, None, first, NOW)
+    assert storage.deliveries.record(first.key, NOW) == first
+    assert storage.deliveries.request(message, None, second, NOW)
+    assert storage.create(USERS, a_user(), second, NOW) == second
+
+    storage.delete(USERS, (user.user_id,), None, NOW)
+    tombstone = storage.deliveries.record(first.key, NOW)
+    assert tombstone is not None
+    assert tombstone.is_tombstone
+
+
+def test_of_many_requests_with_one_key_one_is_kept(deliveries: Deliveries) -> None:
+    """When a client repeats its request before the response, one delivery is made."""
+    webhook_id, record = new_webhook_id(), a_record()
+    messages = [a_delivery(webhook_id) for _ in range(6)]
+
+    outcomes = concurrently(
+        [lambda it=it: deliveries.request(it, None, record, NOW) for it in messages]
+    )
+
+    (kept,) = [it for it, is_kept in zip(messages, outcomes, strict=True) if is_kept]
+    assert deliveries.list(webhook_id, Query(limit=9)).items == [kept.delivery]
+
+
+def test_it_is_known_whether_any_succeeded(deliveries: Deliveries) -> None:
+    """A success counts from its time on, for its own webhook; failures and what waits do not."""
+    webhook_id = new_webhook_id()
+    succeeded = {"status": "succeeded", "next_attempt_at": UNSET, "last_attempt_at": at(5)}
+    failed = succeeded | {"status": "failed", "last_attempt_at": at(9)}
+    deliveries.add([a_delivery(webhook_id), a_delivery(webhook_id, **failed)])
+    deliveries.add([a_delivery(new_webhook_id(), **succeeded)])
+    assert not deliveries.has_succeeded(webhook_id, TIME)
+
+    deliveries.add([a_delivery(webhook_id, **succeeded), a_delivery(webhook_id, attempts=1)])
+
+    assert deliveries.has_succeeded(webhook_id, at(4.999))
+    assert deliveries.has_succeeded(webhook_id, at(5))
+    assert not deliveries.has_succeeded(webhook_id, at(5.001))
+
+
+def test_a_success_is_found_behind_later_failures(deliveries: Deliveries) -> None:
+    """However much was sent since without success, one that succeeded in time is found."""
+    webhook_id = new_webhook_id()
+    succeeded = a_delivery(webhook_id, status="succeeded", last_attempt_at=at(5))
+    large = '{"a": "' + 60_000 * "x" + '"}'
+    failed = [replace(a_delivery(webhook_id, status="failed"), payload=large) for _ in range(40)]
+    deliveries.add([succeeded, *failed])
+
+    assert deliveries.has_succeeded(webhook_id, at(5))
+    assert not deliveries.has_succeeded(webhook_id, at(6))
 
 
 @queueing
@@ -224,12 +395,12 @@ def test_a_delivery_that_is_done_is_not_claimed_again(queue: QueuedDeliveries) -
     queue.add([message])
     (claimed,) = queue.claim(webhook_id, TIME, at(30), 9)
     done = replace(claimed.delivery, status="succeeded", next_attempt_at=UNSET)
-    assert queue.replace(done, TIME)
+    assert queue.replace(done, claimed.delivery)
 
     assert queue.due_webhooks(at(90)) == []
     assert queue.claim(webhook_id, at(90), at(120), 9) == []
     asked = replace(done, status="pending", requested_at=at(91), next_attempt_at=at(91))
-    assert queue.replace(asked, TIME)
+    assert queue.replace(asked, done)
     assert the_ids(queue.claim(webhook_id, at(91), at(120), 9)) == [message.delivery.id]
 
 

@@ -236,9 +236,9 @@ def test_what_is_asked_for_is_queued_once(table: Table) -> None:
     """A new delivery and one that is asked for again are due; what an attempt leaves is not."""
     deliveries, later = table.storage.deliveries, "2026-11-25T09:00:00.000Z"
     deliveries.add([Message(pending(), "{}")])
-    deliveries.replace(pending(attempts=1), TIME)
-    deliveries.replace(pending(attempts=2, status="succeeded"), TIME)
-    deliveries.replace(pending(requested_at=later), TIME)
+    deliveries.replace(pending(attempts=1), pending())
+    deliveries.replace(pending(attempts=2, status="succeeded"), pending(attempts=1))
+    deliveries.replace(pending(requested_at=later), pending(attempts=2, status="succeeded"))
 
     due = [due_delivery(record) for record in table.records()]
 
@@ -266,8 +266,8 @@ def test_the_patterns_leave_out_what_needs_no_function(table: Table) -> None:
     live(table.storage, 4)
     deliveries = table.storage.deliveries
     deliveries.add([Message(pending(), "{}")])
-    deliveries.replace(pending(attempts=1), TIME)
-    deliveries.replace(pending(attempts=2, status="succeeded"), TIME)
+    deliveries.replace(pending(attempts=1), pending())
+    deliveries.replace(pending(attempts=2, status="succeeded"), pending(attempts=1))
     stream = TableStream(RESOURCES, Events(SOURCE))
     selected: Callable[[Any], bool] = lambda record: any(  # noqa: E731 - one expression
         matches(one, record) for one in patterns(RESOURCES)

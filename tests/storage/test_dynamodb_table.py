@@ -1,7 +1,7 @@
 """The command that creates the table."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -14,6 +14,7 @@ from chalicelib.domain.storage import Query
 from chalicelib.domain.users import USERS
 from chalicelib.storage.__main__ import main
 from chalicelib.storage.dynamodb.engine import DynamoDBStorage
+from chalicelib.storage.dynamodb.table import create_table
 from localdev.emulators import Emulators, environment
 from tests.conftest import url_of
 from tests.support.factories import NOW, a_user
@@ -103,6 +104,53 @@ def test_options_are_added_and_never_removed(client: Any) -> None:
     assert recovery(client) == "ENABLED"
     with pytest.raises(ClientError):
         client.delete_table(TableName=NAME)
+
+
+class SlowChanges:
+    """A client of tables that are busy after each change until somebody has waited."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._is_busy = False
+
+    def update_table(self, **parameters: Any) -> None:
+        """Begin a change."""
+        self._change(self._client.update_table, parameters)
+
+    def update_time_to_live(self, **parameters: Any) -> None:
+        """Begin a change."""
+        self._change(self._client.update_time_to_live, parameters)
+        self._is_busy = False
+
+    def get_waiter(self, name: str) -> Any:
+        """Return what waits for the end of a change."""
+        self._is_busy = False
+        return self._client.get_waiter(name)
+
+    def _change(self, call: Callable[..., object], parameters: Any) -> None:
+        assert not self._is_busy, "ResourceInUseException"
+        call(**parameters)
+        self._is_busy = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+def test_changes_wait_for_each_other(client: Any) -> None:
+    """Of a table that exists, everything can be switched on at once: each change awaits its end."""
+    main(["create-table", NAME, "--no-ttl"])
+    create_table(
+        SlowChanges(client),  # type: ignore[arg-type]
+        NAME,
+        RESOURCES,
+        ttl=True,
+        point_in_time_recovery=True,
+        deletion_protection=True,
+        stream=True,
+    )
+    table = client.describe_table(TableName=NAME)["Table"]
+    assert table["DeletionProtectionEnabled"]
+    assert table["StreamSpecification"]["StreamEnabled"]
 
 
 def test_a_table_with_another_schema_is_refused(client: Any) -> None:

@@ -279,6 +279,20 @@ def test_deliveries_come_with_the_end_of_their_event(storage: QueueingStorage) -
 
 
 @every_engine
+def test_the_oldest_event_is_known(storage: QueueingStorage) -> None:
+    """The time of the event that was written first is told, as long as it is there."""
+    assert storage.outbox.oldest() is None
+    user = a_user()
+    storage.create(USERS, user, None, NOW)
+    renamed(storage, user)
+    assert storage.outbox.oldest() == user.created_at
+    assert storage.outbox.relay(1, lambda _: []) == 1
+    assert storage.outbox.oldest() == LATER
+    relayed(storage)
+    assert storage.outbox.oldest() is None
+
+
+@every_engine
 @pytest.mark.parametrize("error", [Unavailable(), ConnectionError("no bus")])
 def test_a_relay_that_fails_leaves_the_events(storage: QueueingStorage, error: Exception) -> None:
     """If events cannot be passed on, they stay, and none of their deliveries is kept."""

@@ -20,6 +20,7 @@ _CFN_TOOLS = EMULATORS_FOLDER / "cfn-tools" / "bin"
 # Programs from the system's packages, and what to install for each.
 _PROGRAMS = {
     "chromium": "Chromium",
+    "ip": "iproute2",
     "java": "a Java runtime, version 11 or later",
     "node": "Node.js 20 or later, with npm",
     "terraform": "Terraform 1.5 or later",

@@ -31,7 +31,6 @@ MAY_IMPORT = {
     "docs_page": {"domain", "web"},
     "asyncapi": {"domain", "openapi", "service_info"},
     "openapi": {"domain", "security", "service_info", "web"},
-    "scim": {"domain", "telemetry", "web"},
 }
 # What serves any resource, and therefore knows none.
 GENERAL = {
@@ -51,7 +50,7 @@ GENERAL = {
     "storage",
 }
 # Neither general nor a resource: what storage keeps beside resources may be known to its engines.
-SPECIAL = {"currencies", "deliveries", "external_ids", "webhook_secrets"}
+SPECIAL = {"currencies", "deliveries", "external_ids", "internet", "webhook_secrets"}
 # The layers of the domain that must stay free of frameworks and of I/O.
 FRAMEWORKS = {"chalice", "boto3", "botocore", "sqlalchemy", "jwt", "requests", "http", "socket"}
 # The one module of storage that opens it, and its command, may know all engines and resources.

@@ -10,15 +10,13 @@ from chalicelib.domain.resource import EntityT, Resource
 from chalicelib.storage.dynamodb.history_items import LATEST_ENTRY, latest
 from chalicelib.storage.dynamodb.items import (
     MEMBER_COUNT,
-    TRACE,
     Item,
     Layout,
     latest_child_attribute,
     record_item,
-    trace_attribute,
+    trace_attributes,
 )
 from chalicelib.storage.dynamodb.updates import Update, counter_update
-from chalicelib.telemetry.activity import current
 
 Write = dict[str, Any]
 
@@ -33,7 +31,7 @@ class Creation:
         self._table = table
         self._layout = layout
         self._shards = shards
-        self._now = {"N": str(now)}
+        self._now = now
 
     def writes(
         self,
@@ -48,7 +46,9 @@ class Creation:
         The entity counts so many `members`, whose own writes are not among these.
         """
         items = self._layout.of(resource)
-        writes = [] if record is None else [self._put_record(record, entity.id)]
+        writes = []
+        if record is not None:
+            writes.append(put_record(self._table, record, entity.id, self._now))
         if update := self._parent_update(resource, entity):
             writes.append({"Update": update.request()})
         item = items.new(entity, self._shards, record)
@@ -56,9 +56,7 @@ class Creation:
             item[LATEST_ENTRY] = latest(act, entity.version)
         if members:
             item[MEMBER_COUNT] = {"N": str(members)}
-        traceparent = current().traceparent
-        if traceparent and resource.events is not None:
-            item[TRACE] = trace_attribute(entity.updated_at, traceparent)
+        item |= trace_attributes(resource, entity.updated_at)
         writes.append(put_new(self._table, item))
         writes += [
             put_new(self._table, items.claim(unique, key, entity.id))
@@ -79,15 +77,6 @@ class Creation:
         if any(put["Put"]["Item"]["SK"]["S"].partition("#")[0] == entity_type for put in puts):
             return RuntimeError("An id was used twice.")
         return taken(resource, puts)
-
-    def _put_record(self, record: IdempotencyRecord, owner_id: str) -> Write:
-        put = put_new(self._table, record_item(record, owner_id))
-        put["Put"] |= {
-            "ConditionExpression": "attribute_not_exists(PK) OR expires_at <= :now",
-            "ExpressionAttributeValues": {":now": self._now},
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        return put
 
     def _parent_update(self, resource: Resource[EntityT], entity: EntityT) -> Update | None:
         """Return the parent's part in the creation of a child: guard, counter and maximum."""
@@ -130,6 +119,17 @@ def put_new(table: str, item: Item) -> Write:
             "ConditionExpression": "attribute_not_exists(PK)",
         }
     }
+
+
+def put_record(table: str, record: IdempotencyRecord, owner_id: str, now: int) -> Write:
+    """Return the write of a record, whose key no record may have that expires after `now`."""
+    put = put_new(table, record_item(record, owner_id))
+    put["Put"] |= {
+        "ConditionExpression": "attribute_not_exists(PK) OR expires_at <= :now",
+        "ExpressionAttributeValues": {":now": {"N": str(now)}},
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    return put
 
 
 def taken(resource: Resource[Any], claims: list[Write]) -> Problem:

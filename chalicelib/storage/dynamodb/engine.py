@@ -32,7 +32,6 @@ from chalicelib.storage.dynamodb.deletion import Deletion
 from chalicelib.storage.dynamodb.history import History
 from chalicelib.storage.dynamodb.items import (
     TIME_TO_LIVE,
-    TRACE,
     Item,
     Key,
     Layout,
@@ -42,7 +41,6 @@ from chalicelib.storage.dynamodb.items import (
     new_write_token,
     record_from,
     record_key,
-    trace_attribute,
 )
 from chalicelib.storage.dynamodb.lists import Lists, matches
 from chalicelib.storage.dynamodb.member_items import has_members, has_memberships
@@ -53,7 +51,6 @@ from chalicelib.storage.dynamodb.requests import (
     make_client,
 )
 from chalicelib.storage.dynamodb.updates import Update, blind_update, counter_update, exact_update
-from chalicelib.telemetry.activity import current
 
 if TYPE_CHECKING:
     from chalicelib.domain.deliveries import Deliveries
@@ -146,7 +143,6 @@ class DynamoDBStorage:
         if blind is None:
             item = self._get(operation, key)
         else:
-            _trace(blind, resource, change)
             try:
                 return items.entity(self._update(operation, blind, change.act))
             except ConditionFailed as failed:
@@ -177,7 +173,6 @@ class DynamoDBStorage:
             if has_conflict:
                 operation.wait()
             update = exact_update(self._table, items, item, new, act=change.act, token=token)
-            _trace(update, resource, change)
             others = self._writes_with_change(items, old, new)
             of_members = self._member_writes(update, resource, new.id, steps)
             others += of_members
@@ -417,13 +412,6 @@ class DynamoDBStorage:
             return None
         item = self._get(operation, items.key((found[items.resource.id_field]["S"],)))
         return items.entity(item) if item else None
-
-
-def _trace(update: Update, resource: Resource[Any], change: Change) -> None:
-    """Note the client's trace for the event of the change, which the table's stream makes."""
-    traceparent = current().traceparent
-    if traceparent and resource.events is not None:
-        update.set(TRACE, trace_attribute(change.updated_at, traceparent))
 
 
 def _member_not_found(resource: Resource[Any]) -> Problem:

@@ -40,6 +40,7 @@ from chalicelib.domain.resource import (
     children,
     owners,
 )
+from chalicelib.telemetry.activity import current
 
 Item = dict[str, Any]
 Key = dict[str, Any]
@@ -297,9 +298,15 @@ def record_from(item: Item, key: str) -> IdempotencyRecord:
     )
 
 
-def trace_attribute(updated_at: str, traceparent: str) -> Attribute:
-    """Return what keeps the trace of the request that wrote an item at `updated_at`."""
-    return {"S": f"{updated_at} {traceparent}"}
+def trace_attributes(resource: Resource[Any], updated_at: str) -> dict[str, Attribute]:
+    """Return what keeps the client's trace for the event of a write, which the stream makes.
+
+    Nothing without a trace or an event.
+    """
+    traceparent = current().traceparent
+    if not traceparent or resource.events is None:
+        return {}
+    return {TRACE: {"S": f"{updated_at} {traceparent}"}}
 
 
 def traceparent_of(item: Item) -> str:

@@ -44,14 +44,12 @@ def create_table(  # noqa: PLR0913 - options by keyword
         client.create_table(
             **_definition(name, attributes, deletion_protection=deletion_protection)
         )
-    client.get_waiter("table_exists").wait(
-        TableName=name,
-        WaiterConfig={"Delay": _POLL_SECONDS, "MaxAttempts": _MAX_POLLS},
-    )
+    _wait(client, name)
     table = client.describe_table(TableName=name)["Table"]
     _check(name, attributes, table)
     if deletion_protection and not table.get("DeletionProtectionEnabled"):
         client.update_table(TableName=name, DeletionProtectionEnabled=True)
+        _wait(client, name)
     if stream:
         _enable_stream(client, name, table)
     if ttl:
@@ -61,6 +59,13 @@ def create_table(  # noqa: PLR0913 - options by keyword
             TableName=name,
             PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
         )
+
+
+def _wait(client: "DynamoDBClient", name: str) -> None:
+    """Wait until the table is active: DynamoDB refuses a change during another."""
+    client.get_waiter("table_exists").wait(
+        TableName=name, WaiterConfig={"Delay": _POLL_SECONDS, "MaxAttempts": _MAX_POLLS}
+    )
 
 
 def _definition(name: str, attributes: list[str], *, deletion_protection: bool) -> dict[str, Any]:
@@ -119,9 +124,7 @@ def _enable_stream(client: "DynamoDBClient", name: str, table: Mapping[str, Any]
         client.update_table(
             TableName=name, StreamSpecification={"StreamEnabled": True, "StreamViewType": VIEW}
         )
-        client.get_waiter("table_exists").wait(
-            TableName=name, WaiterConfig={"Delay": _POLL_SECONDS, "MaxAttempts": _MAX_POLLS}
-        )
+        _wait(client, name)
     elif present["StreamViewType"] != VIEW:
         raise ValueError(
             f"The stream of the table {name!r} has {present['StreamViewType']} and events need"

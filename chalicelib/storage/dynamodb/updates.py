@@ -22,6 +22,7 @@ from chalicelib.storage.dynamodb.items import (
     ResourceItems,
     key_attribute,
     pairs,
+    trace_attributes,
 )
 
 # More names in a patch would come near the limit of 4 KB for an expression, more versions would
@@ -48,6 +49,11 @@ class Update:
     def set(self, name: str, value: Mapping[str, Any]) -> None:
         """Give the attribute a new value."""
         self._assign(name, f"#{name}", value)
+
+    def set_all(self, attributes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Give these attributes new values."""
+        for name, value in attributes.items():
+            self.set(name, value)
 
     def remove(self, name: str) -> None:
         """Remove the attribute."""
@@ -168,6 +174,7 @@ def blind_update(
     if not (_guard(update, change.guard) and _expect(update, change.versions)):
         return None
     update.set("updated_at", {"S": change.updated_at})
+    update.set_all(trace_attributes(items.resource, change.updated_at))
     update.increment("version", 1)
     if change.act is not None:
         update.record(stored(change.act))
@@ -194,6 +201,7 @@ def exact_update(  # noqa: PLR0913 - before and after, and what goes with it
     for name, value in after.items():
         if before.get(name) != value:
             update.set(name, value)
+    update.set_all(trace_attributes(items.resource, new.updated_at))
     if act is not None and LATEST_ENTRY in item:
         update.record(stored(act))
     elif act is not None:

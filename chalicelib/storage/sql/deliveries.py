@@ -7,22 +7,39 @@ worker dies, the delivery is due again by then, and nobody has to clean up.
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    delete,
+    exists,
+    func,
+    select,
+    tuple_,
+    update,
+)
 
-from chalicelib.domain.deliveries import Delivery, Message
+from chalicelib.domain.deliveries import SETTLED, Delivery, Message
+from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.storage import Page, Query
+from chalicelib.storage.sql.records import SQLRecords
 from chalicelib.storage.sql.schema import DeliveryTable
 from chalicelib.storage.sql.transactions import Database, upsert
 
 _PURGED_ROWS = 1000
 
 
+class _Changed(Exception):  # noqa: N818 - rolls a transaction back
+    """A delivery is no longer as it was seen."""
+
+
 class SQLDeliveries:
     """See Deliveries and DeliveryQueue."""
 
-    def __init__(self, database: Database, table: DeliveryTable) -> None:
+    def __init__(self, database: Database, table: DeliveryTable, records: SQLRecords) -> None:
         self._database = database
         self._table = table
+        self._records = records
 
     def add(self, messages: Sequence[Message]) -> None:
         """See Deliveries."""
@@ -42,43 +59,42 @@ class SQLDeliveries:
         row = self._database.read(lambda connection: connection.execute(found).one_or_none())
         return None if row is None else table.message(row)
 
-    def replace(self, delivery: Delivery, requested_at: str) -> bool:
+    def replace(self, delivery: Delivery, seen: Delivery) -> bool:
         """See Deliveries."""
-        table = self._table
-        replaced = (
-            update(table.table)
-            .where(
-                table.is_at(delivery.webhook_id, delivery.id),
-                table.table.c.requested_at == requested_at,
-            )
-            .values(table.fields(delivery))
-        )
-        return self._database.write(lambda connection: connection.execute(replaced).rowcount == 1)
+        return self._database.write(lambda connection: self._replace(connection, delivery, seen))
+
+    def request(
+        self,
+        message: Message,
+        seen: Delivery | None,
+        record: IdempotencyRecord | None,
+        now: int,
+    ) -> bool:
+        """See Deliveries."""
+        delivery = message.delivery
+
+        def write(connection: Connection) -> bool:
+            if record is not None and self._records.claim(connection, record, delivery.id, now):
+                return False
+            if seen is None:
+                self.insert(connection, [message])
+            elif not self._replace(connection, delivery, seen):
+                raise _Changed
+            return True
+
+        try:
+            return self._database.write(write)
+        except _Changed:
+            return False
+
+    def record(self, key: str, now: int) -> IdempotencyRecord | None:
+        """See Deliveries."""
+        return self._database.read(lambda connection: self._records.live(connection, key, now))
 
     def due_webhooks(self, now: str) -> list[str]:
-        """See DeliveryQueue. Reads one row for each webhook that has a pending delivery."""
-        table = self._table
-        columns = table.table.c
-
-        def read(connection: Connection) -> list[str]:
-            found: list[str] = []
-            last = ""
-            while True:
-                # The webhook after the last one, with the earliest of its times.
-                following = (
-                    select(columns.webhook_id, columns.next_attempt_at)
-                    .where(table.is_pending, columns.webhook_id > last)
-                    .order_by(columns.webhook_id, columns.next_attempt_at)
-                    .limit(1)
-                )
-                row = connection.execute(following).one_or_none()
-                if row is None:
-                    return found
-                last, time = row
-                if time <= now:
-                    found.append(last)
-
-        return self._database.read(read)
+        """See DeliveryQueue. Reads two rows for each webhook that has a pending delivery."""
+        due = self._due_webhooks(now)
+        return self._database.read(lambda connection: [*connection.execute(due).scalars()])
 
     def claim(self, webhook_id: str, now: str, until: str, limit: int) -> list[Message]:
         """See DeliveryQueue."""
@@ -140,3 +156,47 @@ class SQLDeliveries:
         rows = self._database.read(lambda connection: connection.execute(listed).all())
         items = [table.delivery(row) for row in rows[: query.limit]]
         return Page(items, items[-1].id if len(rows) > query.limit else None)
+
+    def has_succeeded(self, webhook_id: str, since: str) -> bool:
+        """See Deliveries."""
+        columns = self._table.table.c
+        succeeded = exists().where(
+            columns.webhook_id == webhook_id,
+            columns.status == "succeeded",
+            columns.last_attempt_at >= since,
+        )
+        return self._database.read(
+            lambda connection: connection.execute(select(succeeded)).scalar_one()
+        )
+
+    def _replace(self, connection: Connection, delivery: Delivery, seen: Delivery) -> bool:
+        table = self._table
+        replaced = (
+            update(table.table)
+            .where(
+                table.is_at(delivery.webhook_id, delivery.id),
+                *(table.table.c[name] == getattr(seen, name) for name in SETTLED),
+            )
+            .values(table.fields(delivery))
+        )
+        return connection.execute(replaced).rowcount == 1
+
+    def _due_webhooks(self, now: str) -> Select[tuple[str]]:
+        """Return the selection of webhooks, which goes through the index in steps.
+
+        A plain DISTINCT would read all deliveries that are pending.
+        https://wiki.postgresql.org/wiki/Loose_indexscan
+        """
+        is_pending, own = self._table.is_pending, self._table.table.c
+        first = select(func.min(own.webhook_id).label("webhook_id")).where(is_pending)
+        pending = first.cte("pending", recursive=True)
+        following = select(func.min(own.webhook_id)).where(
+            is_pending, own.webhook_id > pending.c.webhook_id
+        )
+        # After the last one it is NULL.
+        is_one = pending.c.webhook_id.is_not(None)
+        pending = pending.union_all(select(following.scalar_subquery()).where(is_one))
+        earliest = select(func.min(own.next_attempt_at)).where(
+            is_pending, own.webhook_id == pending.c.webhook_id
+        )
+        return select(pending.c.webhook_id).where(earliest.scalar_subquery() <= now)

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Select, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -33,11 +32,10 @@ from chalicelib.storage.sql.deliveries import SQLDeliveries
 from chalicelib.storage.sql.members import SQLMemberships
 from chalicelib.storage.sql.outbox import SQLOutbox
 from chalicelib.storage.sql.pages import history_select, page_select
+from chalicelib.storage.sql.records import SQLRecords
 from chalicelib.storage.sql.schema import ResourceTable, Schema
-from chalicelib.storage.sql.transactions import Database, Result, upsert
+from chalicelib.storage.sql.transactions import Database, Result
 from chalicelib.telemetry.activity import current
-
-_PURGED_RECORDS = 20
 
 
 class SQLStorage:
@@ -57,8 +55,9 @@ class SQLStorage:
         self._schema = Schema(resources)
         self._database = Database(url, self._schema.metadata, password)
         self._events = events
+        self._records = SQLRecords(self._schema.records)
         self.memberships = SQLMemberships(self._database, self._schema)
-        self.deliveries = SQLDeliveries(self._database, self._schema.deliveries)
+        self.deliveries = SQLDeliveries(self._database, self._schema.deliveries, self._records)
         self.outbox = SQLOutbox(self._database, self._schema.outbox, self.deliveries)
 
     def create(  # noqa: PLR0913, PLR0917 - see Storage
@@ -74,9 +73,10 @@ class SQLStorage:
         table = self._schema.of(resource)
 
         def create(connection: Connection) -> IdempotencyRecord | None:
-            earlier = self._claim(connection, record, entity.id, now)
-            if earlier is not None:
-                return earlier
+            if record is not None:
+                earlier = self._records.claim(connection, record, entity.id, now)
+                if earlier is not None:
+                    return earlier
             self._check_parent(connection, resource, entity)
             self.memberships.change(connection, resource, entity.id, MemberChanges(members))
             connection.execute(insert(table.table).values(table.values(entity)))
@@ -231,35 +231,6 @@ class SQLStorage:
             if number >= counter.maximum:
                 raise counter.exceeded
 
-    def _claim(
-        self, connection: Connection, record: IdempotencyRecord | None, owner_id: str, now: int
-    ) -> IdempotencyRecord | None:
-        """Keep `record` unless a live one has its key; return that one."""
-        if record is None:
-            return None
-        records = self._schema.records
-        expired = (
-            select(records.c.key)
-            .where(records.c.expires_at <= now)
-            .limit(_PURGED_RECORDS)
-            .with_for_update(skip_locked=True)
-        )
-        connection.execute(delete(records).where(records.c.key.in_(expired)))
-        values = msgspec.structs.asdict(record) | {"owner_id": owner_id}
-        claimed = connection.execute(
-            upsert(connection, records)
-            .values(values)
-            .on_conflict_do_update(
-                index_elements=[records.c.key], set_=values, where=records.c.expires_at <= now
-            )
-            .returning(records.c.key)
-        )
-        if claimed.first() is not None:
-            return None
-        columns = self._schema.record_columns
-        row = connection.execute(select(*columns).where(records.c.key == record.key)).one()
-        return IdempotencyRecord(*row)
-
     def _keep(
         self,
         connection: Connection,
@@ -284,10 +255,7 @@ class SQLStorage:
 
         Return the path of each entity and the version after its last one.
         """
-        records = self._schema.records
-        owners = select(table.id).where(table.is_at(ids))
-        tombstone = {"digest": "", "body": "", "owner_id": None}
-        connection.execute(update(records).where(records.c.owner_id.in_(owners)).values(tombstone))
+        self._records.bury(connection, select(table.id).where(table.is_at(ids)))
         deleted = delete(table.table).where(table.is_at(ids)).returning(*table.path, table.version)
         return [(tuple(path), last + 1) for *path, last in connection.execute(deleted)]
 

@@ -30,7 +30,6 @@ from sqlalchemy.types import TypeEngine
 from chalicelib.domain.annotations import bare_type, is_optional, metas
 from chalicelib.domain.deliveries import Delivery, Message
 from chalicelib.domain.history import HistoryEntry
-from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.resource import EntityT, Ids, Kind, Members, Resource, Resources
 
 # PostgreSQL's "C" collation sorts ids by octet, as cursors do, and as SQLite does anyway.
@@ -286,7 +285,6 @@ class Schema:
         )
         self.outbox = outbox_table(self.metadata)
         self.deliveries = DeliveryTable(self.metadata)
-        self.record_columns = [self.records.c[name] for name in IdempotencyRecord.__struct_fields__]
 
     def of(self, resource: Resource[EntityT]) -> ResourceTable[EntityT]:
         """Return the table of a resource."""
