@@ -236,7 +236,7 @@ def test_a_put_that_changes_nothing_makes_no_version(provider: Provisioner) -> N
     group = a_group(provider, new_user(provider), new_user(provider))
 
     again = provider.send("PUT", f"/Groups/{group['id']}", group)
-    listed = [{"value": one} for one in reversed(sorted(members(group)))]
+    listed = [{"value": one} for one in sorted(members(group), reverse=True)]
     plain = provider.send(
         "PUT", f"/Groups/{group['id']}", resource("Groups", displayName="Staff", members=listed)
     )
