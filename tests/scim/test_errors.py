@@ -369,8 +369,8 @@ def test_hostile_conditions(provider: Provisioner, headers: dict[str, str]) -> N
 def test_a_body_that_no_gateway_sends(
     api: Served,
     body: str,
-    is_base64: bool,
-    detail: str,  # noqa: FBT001
+    is_base64: bool,  # noqa: FBT001
+    detail: str,
 ) -> None:
     """Bad Base64 and bad UTF-8 are the client's errors too."""
     event = api.gateway.event("POST", f"{ROOT}/Users", [("Content-Type", SCIM_JSON)], b"")
