@@ -17,7 +17,8 @@ ItemT = TypeVar("ItemT")
 
 _PAGE = 1000
 """How many entities are read at once: more than a client of the REST API gets."""
-_MAX_LENGTH = 255
+# Neither NUL nor half of a surrogate pair, which JSON can write and UTF-8 cannot.
+_STORABLE = re.compile("[^\\0\\ud800-\\udfff]{1,255}")
 
 
 def is_id(resource: Resource[Any], value: str) -> bool:
@@ -27,7 +28,7 @@ def is_id(resource: Resource[Any], value: str) -> bool:
 
 def is_storable(value: object) -> bool:
     """Return whether a value that a filter compares with can be one of an indexed attribute."""
-    return isinstance(value, str) and 0 < len(value) <= _MAX_LENGTH and "\0" not in value
+    return isinstance(value, str) and bool(_STORABLE.fullmatch(value))
 
 
 def meta(resource_type: str, entity: Entity) -> Meta:

@@ -3,6 +3,7 @@
 https://scim2-server.readthedocs.io/
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -36,6 +37,8 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 ResultT = TypeVar("ResultT")
 
 _ATTEMPTS = 5
+# No resource changes so often that its version has more digits.
+_VERSION = re.compile("[0-9]{1,15}")
 
 
 class Service(ScimService):
@@ -168,4 +171,4 @@ def _versions(if_match: str | None) -> ExpectedVersions:
     tags = EntityTags.parse(if_match)
     if tags is None or tags.any:
         return None
-    return frozenset(int(tag) for tag in tags.tags if tag.isascii() and tag.isdigit())
+    return frozenset(int(tag) for tag in tags.tags if _VERSION.fullmatch(tag))

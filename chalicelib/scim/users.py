@@ -1,7 +1,7 @@
 """Users: between SCIM's representation (RFC 7643 §4.1) and the service's."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec import UNSET
@@ -21,6 +21,7 @@ _LATER = {CompareOperator.gt, CompareOperator.ge}
 _EARLIER = {CompareOperator.lt, CompareOperator.le}
 # Ids, which bound the reads, have times in milliseconds; the filter itself compares exactly.
 _MARGIN = timedelta(milliseconds=1)
+_EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 
 class Users:
@@ -189,9 +190,12 @@ def _range(comparisons: Required, active: object) -> domain.UserListQuery:
 
 
 def _time(value: object) -> datetime | None:
-    """Return the time that a filter compares with, None for one without a zone."""
+    """Return the time that a filter compares with, None for one that bounds no read.
+
+    It bounds none without a zone, nor where ids have no such time.
+    """
     try:
         time = datetime.fromisoformat(str(value))
     except ValueError:
         return None
-    return time if time.tzinfo else None
+    return time if time.tzinfo and _EARLIEST < time < _LATEST else None
