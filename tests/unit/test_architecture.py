@@ -31,7 +31,6 @@ MAY_IMPORT = {
     "docs_page": {"domain", "web"},
     "asyncapi": {"domain", "openapi", "service_info"},
     "openapi": {"domain", "security", "service_info", "web"},
-    "scim": {"domain", "telemetry", "web"},
 }
 # What serves any resource, and therefore knows none.
 GENERAL = {
