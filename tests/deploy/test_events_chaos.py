@@ -213,9 +213,6 @@ def test_every_version_arrives_although_functions_are_killed(
     assert_nothing_is_lost(shown, arrived, len(api.unanswered))
     assert len(endpoint.failed) > CHANGES / 10
     deaths = {function: logged(stage.api, function, DEATH) for function in FUNCTIONS}
-    import sys
-
-    sys.stderr.write(f"{deaths}\n")
     assert min(deaths.values()) >= KILLS / 4, deaths
     for queue in ("webhooks-failures", "stream-failures"):
         assert stage.waiting(queue) == 0, queue
