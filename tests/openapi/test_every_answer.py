@@ -206,10 +206,19 @@ def unknown_member(attempt: Attempt) -> None:
 
 
 def used_key(attempt: Attempt) -> None:
-    """Reuse a key with another body."""
+    """Reuse a key with another body, or on another path where there is no body."""
     attempt.headers["Idempotency-Key"] = "used"
-    assert attempt.send().status == 201
-    attempt.body = attempt.case.creation(1001)
+    assert attempt.send().status in {200, 201}
+    if attempt.body is None:
+        attempt.ids = attempt.api.ids_in(attempt.path)
+    else:
+        attempt.body = attempt.case.creation(1001)
+
+
+def rotated(attempt: Attempt) -> None:
+    """Rotate the secret as often as is allowed within a day."""
+    for _ in range(4):
+        assert attempt.send().status == 200
 
 
 def undone_creation(attempt: Attempt) -> None:
@@ -236,6 +245,7 @@ PROVOKE: dict[str, Provoke] = {
     "/problems/unsupported-media-type": not_json,
     "/problems/invalid-body": unknown_member,
     "/problems/idempotency-key-reused": used_key,
+    "/problems/too-many-secrets": rotated,
 }
 # A folder, which cannot be opened as a database, and a file that is not a database.
 BROKEN = {"/problems/unavailable": ".", "/problems/internal-error": "file"}

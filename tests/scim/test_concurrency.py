@@ -93,7 +93,7 @@ def test_changes_without_a_condition_all_succeed(provisioners: list[Provisioner]
     """Concurrent changes of different attributes are all kept: none overwrites another."""
     first = provisioners[0]
     path = f"/Users/{first.create('Users', userName='ann@example.com')['id']}"
-    changes = [
+    changes: list[dict[str, Any]] = [
         {"op": "replace", "path": "displayName", "value": "Ann Example"},
         {"op": "replace", "path": "name.givenName", "value": "Ann"},
         {"op": "replace", "path": "name.familyName", "value": "Example"},
