@@ -33,6 +33,7 @@ from chalicelib.domain.deliveries import (
 from chalicelib.domain.errors import Forbidden, Unavailable
 from chalicelib.domain.events import Events, event_types
 from chalicelib.domain.external_ids import ExternalIdTaken
+from chalicelib.domain.group_roles import GroupRoles
 from chalicelib.domain.groups import GroupService
 from chalicelib.domain.history import HistoryEntry
 from chalicelib.domain.idempotency import Created, Done, IdempotencyKey
@@ -117,7 +118,12 @@ def request_log() -> RequestLog | None:
     )
 
 
-app = Api("user-management", settings, request_log)
+def with_roles(caller: Caller) -> Caller:
+    """Return the caller with the role that its groups give it."""
+    return roles().apply(caller)
+
+
+app = Api("user-management", settings, request_log, with_roles)
 
 
 @cache
@@ -148,6 +154,12 @@ def users() -> UserService:
 def groups() -> GroupService:
     """Return the service for groups."""
     return GroupService(storage(), history=settings().history)
+
+
+@cache
+def roles() -> GroupRoles:
+    """Return what gives callers the roles of their groups."""
+    return GroupRoles(users(), groups(), settings().admin_groups)
 
 
 @cache

@@ -22,6 +22,7 @@ _SWAGGER_UI_URL = re.compile(r"(https://[A-Za-z0-9.-]+(:[0-9]{1,5})?)?(/[A-Za-z0
 
 # Chalice wants an ARN to declare the function for the stream; the packages put the right one in.
 _NO_STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/none/stream/none"
+_GROUP_ID = re.compile(r"grp_[0-9a-f]{32}")
 _URI = re.compile(r"[a-z][a-z0-9+.-]*:[!-~]+")
 _EVENT_SOURCE = "urn:user-management:api"
 
@@ -87,6 +88,18 @@ class Settings:
     def history(self) -> bool:
         """Whether it is kept who did what to users and orders."""
         return self._choice("HISTORY", "on", "off") == "on"
+
+    @cached_property
+    def admin_groups(self) -> tuple[str, ...]:
+        """The ids of the groups whose members are administrators."""
+        given = tuple(self._environment.get("ADMIN_GROUPS", "").split())
+        for one in given:
+            if not _GROUP_ID.fullmatch(one):
+                raise SettingsError(
+                    "ADMIN_GROUPS must be ids of groups, separated by spaces, such as"
+                    f" grp_019a9d3c5b7e7f3a8c1d2e3f4a5b6c7d, not {one!r}."
+                )
+        return given
 
     @cached_property
     def cursor_secret(self) -> bytes:
@@ -231,7 +244,7 @@ class Settings:
         """
         self.check_authentication()
         # Reading them validates them.
-        _ = self.storage_url, self.user_shards, self.history, self.cors_origins
+        _ = self.storage_url, self.user_shards, self.history, self.cors_origins, self.admin_groups
         _ = self.log_format, self.log_subjects, self.metrics, self.events, self.event_source
         for name in ("CURSOR_SECRET", "WEBHOOK_KEY"):
             if not self._variables(name):

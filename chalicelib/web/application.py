@@ -16,7 +16,7 @@ from uuid import uuid4
 import msgspec
 from chalice.app import Chalice, Request, Response
 
-from chalicelib.domain.caller import IAM_CALLER
+from chalicelib.domain.caller import IAM_CALLER, Caller
 from chalicelib.domain.errors import (
     BadRequest,
     MethodNotAllowed,
@@ -53,7 +53,8 @@ ResultT = TypeVar("ResultT")
 class Api(Chalice):
     """A Chalice application whose responses all follow the API's conventions.
 
-    `request_log` returns where each request is logged, None to log faults alone.
+    `request_log` returns where each request is logged, None to log faults alone. `with_roles`
+    returns a caller with what it may do beside what its token says.
     """
 
     def __init__(
@@ -61,10 +62,12 @@ class Api(Chalice):
         app_name: str,
         settings: Callable[[], Settings],
         request_log: Callable[[], RequestLog | None] = lambda: None,
+        with_roles: Callable[[Caller], Caller] = lambda caller: caller,
     ) -> None:
         # Chalice would add a handler of its own, whose lines are no JSON.
         super().__init__(app_name=app_name, configure_logs=False)
         self._request_log = request_log
+        self._with_roles = with_roles
         # Nothing here is binary, and checking for it takes a quarter of a request's time.
         self.api.binary_types = []
         self.paths = RouteTable(self.routes)
@@ -240,7 +243,7 @@ class Api(Chalice):
         """Return the view that Chalice calls: it authorizes, reads the arguments, and responds."""
         handler, access, pagination = operation.handler, operation.access, self._pagination
         checks = list(operation.path_parameters.items())
-        error_type = operation.error_type
+        error_type, with_roles = operation.error_type, self._with_roles
         owner, not_found = (checks[0][0], checks[0][1].not_found) if checks else ("", NotFound)
         arguments = readers(operation, pagination)
         query = next(
@@ -256,6 +259,7 @@ class Api(Chalice):
                     request.context.get("authorizer"), request_id=request.context["requestId"]
                 )
                 if caller is not None:
+                    caller = with_roles(caller)
                     activity = current()
                     activity.subject = caller.subject
                     activity.caller_kind = caller.kind
