@@ -10,9 +10,19 @@ from chalicelib.domain.errors import Conflict, NotFound
 from chalicelib.domain.fields import Line, Metadata, id_field
 from chalicelib.domain.orders import ORDERS
 from chalicelib.domain.registry import RESOURCES
-from chalicelib.domain.resource import Counter, Entity, Kind, Resource, Unique, read_only_fields
+from chalicelib.domain.resource import (
+    Counter,
+    Entity,
+    EventNames,
+    Kind,
+    Members,
+    Resource,
+    Unique,
+    read_only_fields,
+)
 from chalicelib.domain.storage import Query
 from chalicelib.domain.users import USERS, UserId
+from chalicelib.domain.webhooks import WEBHOOKS
 from chalicelib.storage.dynamodb.engine import DynamoDBStorage
 from chalicelib.storage.dynamodb.items import Layout
 from tests.storage.wire import Wire
@@ -34,6 +44,19 @@ class Stall(Entity, frozen=True):
     stall_id: StallId
     user_id: UserId
     label: str
+
+
+class Address(Entity, frozen=True):
+    """A child whose sort key lies before those of memberships."""
+
+    stall_id: StallId
+    user_id: UserId
+
+
+class Crowd(Entity, frozen=True):
+    """What has members."""
+
+    stall_id: StallId
 
 
 class Clash(Entity, frozen=True):
@@ -255,3 +278,33 @@ def test_a_sibling_between_costs_one_request(
             storage.list(ORDERS, (a_user().user_id,), query)
         assert len(wire.requests) <= 2 + is_behind
         storage.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"events": EventNames()}, "no events"),
+        ({"members": Members("members", "stalls_of", ORDERS)}, "no parent"),
+        ({"members": Members("members", "stalls_of", WEBHOOKS)}, "nor is a member small"),
+        ({"parent": USERS, "counter": COUNTED}, "no parent"),
+    ],
+)
+def test_members_that_cannot_be_kept_are_refused(options: dict[str, Any], reason: str) -> None:
+    """What has members has no events; neither it nor its members have a parent."""
+    defaults: dict[str, Any] = {"events": None, "members": Members("members", "fans", USERS)}
+    with pytest.raises(ValueError, match=f"stalls: .*{reason}"):
+        Resource("stalls", Stall, description="Stalls.", **defaults | options)
+
+
+def test_memberships_may_lie_between_children_and_their_parent() -> None:
+    """A Query behind children whose names sort before memberships would read these first."""
+    crowd = Resource(
+        "crowds", Crowd, description="Crowds.", events=None, members=Members("fans", "fans", USERS)
+    )
+    addresses = Resource("x", Address, description="X.", parent=USERS, counter=COUNTED)
+
+    for resources, lies in (((USERS, addresses), True), ((USERS, addresses, crowd), False)):
+        layout = Layout(resources)
+        assert layout.lies_before_parent(layout.of(addresses)) is lies
+    layout = Layout((USERS, ORDERS, crowd))
+    assert layout.lies_before_parent(layout.of(ORDERS))

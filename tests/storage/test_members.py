@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
+from sqlalchemy import Engine, event
 
 from chalicelib.domain.errors import Problem, VersionMismatch
 from chalicelib.domain.groups import GROUPS, Group, GroupNameTaken, GroupNotFound
@@ -466,3 +467,25 @@ def test_a_user_changes_while_it_becomes_a_member(storage: Storage) -> None:
 
     assert sorted(one.version for one in outcomes if isinstance(one, User)) == [2, 3, 4, 5]
     assert groups_of(storage, user.user_id) == [group.group_id for group in groups]
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"], indirect=True)
+def test_a_member_costs_the_same_in_a_group_of_any_size(storage: Storage, engine: str) -> None:
+    """In SQL, to change and find one member takes the same statements beside any other members."""
+    assert engine
+    statements: list[list[str]] = [[], []]
+    users = new_users(storage, 40)
+
+    for seen, others in zip(statements, (users[:2], users[2:]), strict=True):
+        user, group = new_users(storage, 1)[0], new_group(storage, *others)
+        listener = lambda *arguments, seen=seen: seen.append(arguments[2])  # noqa: E731
+        event.listen(Engine, "before_cursor_execute", listener)
+        try:
+            apply(storage, group, add=[user])
+            assert storage.memberships.has(GROUPS, group.group_id, user)
+            storage.memberships.members(GROUPS, group.group_id, Query(limit=1))
+            storage.memberships.owners(GROUPS, user)
+            apply(storage, group, remove=[user])
+        finally:
+            event.remove(Engine, "before_cursor_execute", listener)
+    assert statements[0] == statements[1]
