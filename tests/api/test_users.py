@@ -136,7 +136,7 @@ def test_users_are_found_by_what_the_provider_knows_them_by(api: Served) -> None
     assert found("external_id=Ann-1%40Provider&user_name=ann.example&status=active") == [user_id]
     assert found("external_id=ann-1%40provider") == []
     assert found("external_id=Ann-1%40Provider&status=suspended") == []
-    assert api.call("GET", "/users?user_name=ann%40example.com", ADMIN).status == 400
+    assert api.call("GET", f"/users?user_name={'u' * 201}", ADMIN).status == 400
 
 
 def test_put_does_not_create(api: Served) -> None:

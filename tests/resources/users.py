@@ -64,7 +64,7 @@ CASE = ResourceCase(
         ({}, frozenset({"/name", "/email"})),
         _invalid({"/name"}, name=" "),
         _invalid({"/email", "/status"}, email="nobody", status="gone"),
-        _invalid({"/user_name"}, user_name="ann@example.com"),
+        _invalid({"/user_name"}, user_name=" "),
         _invalid({"/user_name"}, user_name="u" * 201),
         _invalid({"/external_id"}, external_id=""),
         _invalid({"/external_id"}, external_id="x" * 256),
