@@ -133,10 +133,20 @@ def _one_email(operation: JSON) -> JSON:
         return operation | {_member(operation, "path")[0]: _PRIMARY.sub(_WORK, path)}
     key = _member(operation, "value")[0]
     if path == "emails":
-        return operation | {key: _primary_first(value)}
+        return _replacing(operation, value) | {key: _primary_first(value)}
     if not path and isinstance(value, dict) and (emails := _member(value, "emails"))[1]:
-        return operation | {key: value | {emails[0]: _primary_first(emails[1])}}
+        preferred = value | {emails[0]: _primary_first(emails[1])}
+        return _replacing(operation, emails[1]) | {key: preferred}
     return operation
+
+
+def _replacing(operation: dict[str, Any], emails: JSON) -> dict[str, Any]:
+    """Return the addition of another primary address as a replacement of the only one."""
+    key, op = _member(operation, "op")
+    given = emails if isinstance(emails, list) else [emails]
+    has_primary = any(isinstance(one, dict) and _is_primary(one) for one in given)
+    is_addition = _text(op).lower() == "add" and has_primary
+    return operation | {key: "replace"} if is_addition else operation
 
 
 def _primary_first(emails: JSON) -> JSON:

@@ -297,6 +297,20 @@ def test_of_several_addresses_the_primary_one_is_kept(provider: Provisioner) -> 
     assert rest_user(provider, user["id"])["email"] == "work@example.com"
 
 
+@pytest.mark.parametrize("path", [{"path": "emails"}, {}])
+@pytest.mark.parametrize(("primary", "kept"), [(True, "new@example.com"), (False, ADDRESS)])
+def test_an_added_address_is_kept_if_it_is_primary(
+    provider: Provisioner, path: dict[str, str], primary: object, kept: str
+) -> None:
+    """Another primary address replaces the one there is, and any other is left out."""
+    user = ann(provider)
+    emails = [{"value": "new@example.com", "type": "work", "primary": primary}]
+    value = emails if path else {"emails": emails}
+    reply = provider.patch(f"/Users/{user['id']}", {"op": "add", "value": value, **path})
+    assert reply.status == 200
+    assert rest_user(provider, user["id"])["email"] == kept
+
+
 @pytest.mark.parametrize(
     "operation",
     [
