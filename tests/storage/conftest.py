@@ -86,10 +86,12 @@ def new_storage(
                 tables.append(boto3.client("dynamodb"))
                 stack.callback(tables[0].close)
             table = stack.enter_context(a_table(tables[0], resources))
-            if engine == "dynamodb-local":
-                options = {"transaction_items": _ITEMS_OF_DYNAMODB_LOCAL, **options}
             storage = DynamoDBStorage(
-                table, resources, client=CLIENTS[engine], budget=_BUDGET, **options
+                table,
+                resources,
+                client=CLIENTS[engine],
+                budget=_BUDGET,
+                **{**limits_of(engine), **options},
             )
             stack.callback(storage.close)
             return storage
@@ -146,6 +148,11 @@ def _open(
     storage = open_storage(url, resources, events=events)
     stack.callback(storage.close)
     return storage
+
+
+def limits_of(engine: str) -> dict[str, Any]:
+    """Return the options of a storage on an emulator that differ from DynamoDB's."""
+    return {"transaction_items": _ITEMS_OF_DYNAMODB_LOCAL} if engine == "dynamodb-local" else {}
 
 
 def empty(url: str, resources: Resources = RESOURCES) -> None:

@@ -21,13 +21,12 @@ from chalicelib.domain.resource import MemberChanges
 from chalicelib.domain.storage import Storage
 from chalicelib.domain.users import NewUser, UserPatch, UserService
 from chalicelib.storage.dynamodb.engine import DynamoDBStorage
-from chalicelib.storage.dynamodb.requests import DynamoDBClient
 from chalicelib.storage.dynamodb.stream import DueDelivery, TableStream, due_delivery, patterns
 from chalicelib.storage.factory import open_storage
 from chalicelib.telemetry.activity import begin
 from localdev.emulators import Emulators, environment
 from tests.conftest import a_table, url_of
-from tests.storage.conftest import CLIENTS
+from tests.storage.conftest import CLIENTS, limits_of
 
 SOURCE = "https://api.example.com"
 BOSS = Caller(subject="boss", is_admin=True)
@@ -40,9 +39,10 @@ Told = tuple[str, str, str, Any]
 class Table:
     """A table with a stream on an emulator."""
 
-    def __init__(self, name: str, client: Callable[[float], DynamoDBClient]) -> None:
+    def __init__(self, name: str, engine: str) -> None:
         self.name = name
-        self.storage = DynamoDBStorage(name, RESOURCES, client=client)
+        client, limits = CLIENTS[engine], limits_of(engine)
+        self.storage = DynamoDBStorage(name, RESOURCES, client=client, **limits)
         self._dynamodb = boto3.client("dynamodb")
         self._streams = boto3.client("dynamodbstreams")
 
@@ -90,7 +90,7 @@ def _table(
     with (
         closing(boto3.client("dynamodb")) as client,
         a_table(client, stream=True) as name,
-        closing(Table(name, CLIENTS[request.param])) as table,
+        closing(Table(name, request.param)) as table,
     ):
         yield table
 
