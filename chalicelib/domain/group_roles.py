@@ -1,6 +1,5 @@
 """Roles by groups: the members of some groups act as administrators."""
 
-import re
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -31,7 +30,7 @@ class GroupRoles:
         return replace(caller, is_admin=True)
 
     def _administers(self, subject: str) -> bool:
-        if not re.fullmatch(f"{USERS.prefix}[0-9a-f]{{32}}", subject):
+        if not USERS.is_id(subject):
             return False
         if not any(self._groups.is_member(group, subject) for group in self._admin_groups):
             return False

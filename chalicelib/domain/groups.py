@@ -24,19 +24,6 @@ from chalicelib.domain.service import ResourceService
 from chalicelib.domain.storage import Page
 from chalicelib.domain.users import USERS
 
-__all__ = [
-    "GROUPS",
-    "Group",
-    "GroupListQuery",
-    "GroupNameTaken",
-    "GroupNotFound",
-    "GroupPatch",
-    "GroupService",
-    "MemberChanges",
-    "Membership",
-    "NewGroup",
-]
-
 
 class GroupNotFound(NotFound):
     """There is no such group."""

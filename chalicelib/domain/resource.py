@@ -5,6 +5,7 @@ the problems of its rules, one `Resource`, and a service (see `service`). Everyt
 any resource (HTTP, OpenAPI, storage) works from these declarations alone.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from functools import cache
@@ -325,6 +326,10 @@ class Resource(Generic[EntityT]):
         if self.parent is None:
             return (entity.id,)
         return (getattr(entity, self.parent.id_field), entity.id)
+
+    def is_id(self, value: str) -> bool:
+        """Return whether a text has the form of the resource's ids (see `fields.id_field`)."""
+        return re.fullmatch(f"{self.prefix}[0-9a-f]{{32}}", value) is not None
 
     def path(self, ids: Ids) -> str:
         """Return the URL's path of the entity at `ids`, as in ``/users/usr_…/orders/ord_…``."""

@@ -18,7 +18,6 @@ from chalicelib.scim.filters import Required, refuse, required
 from chalicelib.scim.metadata import (
     asks_for,
     every,
-    is_id,
     is_storable,
     meta,
     validated,
@@ -88,7 +87,7 @@ class Groups:
 
     def delete(self, group_id: str, version: str | None) -> None:
         """Delete a group. Raises GroupNotFound, VersionMismatch."""
-        if not is_id(domain.GROUPS, group_id):
+        if not domain.GROUPS.is_id(group_id):
             raise domain.GroupNotFound
         self._groups.delete(self._caller, group_id, versions(version))
 
@@ -114,7 +113,7 @@ class Groups:
         expected: ExpectedVersions,
         members: MemberChanges,
     ) -> domain.Group:
-        if not is_id(domain.GROUPS, group_id):
+        if not domain.GROUPS.is_id(group_id):
             raise domain.GroupNotFound
         body = validated(values, domain.GroupPatch)
         try:
@@ -134,7 +133,7 @@ class Groups:
                 yield self._users.get(user_id).user_id
 
     def _get(self, group_id: str) -> domain.Group:
-        if not is_id(domain.GROUPS, group_id):
+        if not domain.GROUPS.is_id(group_id):
             raise domain.GroupNotFound
         return self._groups.get(group_id)
 
@@ -158,7 +157,7 @@ class Groups:
                     yield from self._groups.list(by_name if is_name else by_id).items
                 return
             if _is_by_member(name, operator):
-                if is_id(USERS, str(value)):
+                if USERS.is_id(str(value)):
                     yield from self._groups.groups_of(str(value))
                 return
         yield from every(self._groups.list, domain.GroupListQuery())
@@ -202,7 +201,7 @@ def _members(resource: Group) -> set[str]:
 
 def user_ids(values: Iterable[object]) -> Iterator[str]:
     """Yield those that can be ids of users."""
-    return (value for value in values if isinstance(value, str) and is_id(USERS, value))
+    return (value for value in values if isinstance(value, str) and USERS.is_id(value))
 
 
 def _sorted(members: Iterable[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What the resources have in common: ids, versions, times, and which attributes are asked for."""
+"""What the resources have in common: versions, times, and which attributes are asked for."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ import msgspec
 from scim2_models import Meta, ResponseParameters
 
 from chalicelib.domain.pagination import PageQuery
-from chalicelib.domain.resource import Entity, ExpectedVersions, Input, Resource
+from chalicelib.domain.resource import Entity, ExpectedVersions, Input
 from chalicelib.domain.storage import Page
 from chalicelib.web.validation import decode_body
 
@@ -19,11 +19,6 @@ _PAGE = 1000
 """How many entities are read at once: more than a client of the REST API gets."""
 # Neither NUL nor half of a surrogate pair, which JSON can write and UTF-8 cannot.
 _STORABLE = re.compile("[^\\0\\ud800-\\udfff]{1,255}")
-
-
-def is_id(resource: Resource[Any], value: str) -> bool:
-    """Return whether this has the form of the resource's ids; storage sees no others."""
-    return bool(re.fullmatch(f"{resource.prefix}[0-9a-f]{{32}}", value))
 
 
 def is_storable(value: object) -> bool:

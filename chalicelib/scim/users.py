@@ -13,7 +13,7 @@ from chalicelib.domain import users as domain
 from chalicelib.domain.caller import Caller
 from chalicelib.domain.groups import GroupService
 from chalicelib.scim.filters import Required, refuse, required
-from chalicelib.scim.metadata import asks_for, every, is_id, is_storable, meta, validated, versions
+from chalicelib.scim.metadata import asks_for, every, is_storable, meta, validated, versions
 from chalicelib.scim.schemas import Email, Group, GroupMembership, Name, User
 
 _EQUAL = CompareOperator.eq
@@ -84,7 +84,7 @@ class Users:
         return shown
 
     def _get(self, user_id: str) -> domain.User:
-        if not is_id(domain.USERS, user_id):
+        if not domain.USERS.is_id(user_id):
             raise domain.UserNotFound
         return self._users.get(user_id)
 

@@ -15,13 +15,13 @@ from chalicelib.domain.groups import (
     GroupNotFound,
     GroupPatch,
     GroupService,
-    MemberChanges,
     Membership,
     NewGroup,
 )
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.pagination import PageQuery
 from chalicelib.domain.registry import RESOURCES
+from chalicelib.domain.resource import MemberChanges
 from chalicelib.domain.storage import Query, Storage
 from chalicelib.domain.users import NewUser, UserNotFound, UserService
 from chalicelib.storage.memory import MemoryStorage
