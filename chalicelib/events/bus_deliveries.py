@@ -4,12 +4,11 @@ import logging
 from collections.abc import Callable
 
 import msgspec
-from msgspec import UNSET
 
-from chalicelib.domain import ids
 from chalicelib.domain.deliveries import BUS, Deliveries, Delivery, Message
 from chalicelib.domain.events import CloudEvent
 from chalicelib.domain.service import milliseconds
+from chalicelib.events import attempts
 from chalicelib.events.fan_out import Publish
 from chalicelib.events.schedule import Schedule
 from chalicelib.telemetry.activity import current
@@ -53,14 +52,13 @@ class BusDeliveries:
             return self._attempt_webhook(message)
         started = self._now()
         error = self._error(message)
-        settled = self._settled(message.delivery, error, started)
-        if not self._deliveries.replace(settled, message.delivery):
+        after = self._settled(message.delivery, error, started)
+        if not self._deliveries.replace(after, message.delivery):
             # The queue had it twice, and somebody else was faster; or it has expired.
-            found = self._deliveries.get(BUS, settled.delivery_id)
-            return settled if found is None else found.delivery
-        if settled.status == "failed":
-            _log.error("The bus does not get the event %s: %s", settled.event_id, error)
-        return settled
+            return attempts.current(self._deliveries, after)
+        if after.status == "failed":
+            _log.error("The bus does not get the event %s: %s", after.event_id, error)
+        return after
 
     def _error(self, message: Message) -> str:
         """Publish the event, and return why that failed, "" if it did not."""
@@ -74,15 +72,6 @@ class BusDeliveries:
         return ""
 
     def _settled(self, delivery: Delivery, error: str, started: int) -> Delivery:
-        attempts, now = delivery.attempts + 1, self._now()
-        delay = self._schedule.delay(attempts) if error and self._publish is not None else None
-        failed = "failed" if delay is None else "pending"
-        return msgspec.structs.replace(
-            delivery,
-            status=failed if error else "succeeded",
-            attempts=attempts,
-            last_attempt_at=ids.timestamp(started),
-            next_attempt_at=UNSET if delay is None else ids.timestamp(now + int(delay * 1000)),
-            duration_ms=now - started,
-            error=error or UNSET,
-        )
+        again = error and self._publish is not None
+        delay = self._schedule.delay(delivery.attempts + 1) if again else None
+        return attempts.settled(delivery, error, started=started, now=self._now(), delay=delay)

@@ -7,12 +7,12 @@ from http import HTTPStatus
 import msgspec
 from msgspec import UNSET
 
-from chalicelib.domain import ids
 from chalicelib.domain.deliveries import Deliveries, Delivery, Message
 from chalicelib.domain.events import MEDIA_TYPE
 from chalicelib.domain.service import milliseconds
 from chalicelib.domain.webhook_endpoints import WebhookEndpoints
 from chalicelib.domain.webhooks import Webhook
+from chalicelib.events.attempts import current, settled
 from chalicelib.events.http_post import Outcome
 from chalicelib.events.schedule import Schedule
 from chalicelib.events.signatures import signed_headers
@@ -58,23 +58,18 @@ class Sender:
                 delivery, status="failed", error=reason, next_attempt_at=UNSET
             )
             kept = self._deliveries.replace(failed, delivery)
-            return failed if kept else self._current(failed)
+            return failed if kept else current(self._deliveries, failed)
         started = self._now()
         outcome = self._send(webhook, message, started)
-        settled = self._settled(delivery, outcome, started)
+        after = self._settled(delivery, outcome, started)
         # First of all, so that what was received is not sent again if the note fails.
-        if not self._deliveries.replace(settled, delivery):
-            return self._current(settled)
+        if not self._deliveries.replace(after, delivery):
+            return current(self._deliveries, after)
         if outcome.status == HTTPStatus.GONE:
             self._endpoints.note_gone(webhook)
-        elif settled.status == "failed":
-            self._note_failure(settled)
-        return settled
-
-    def _current(self, delivery: Delivery) -> Delivery:
-        """Return a delivery as somebody else has just made it; it may be gone by now."""
-        current = self._deliveries.get(delivery.webhook_id, delivery.delivery_id)
-        return delivery if current is None else current.delivery
+        elif after.status == "failed":
+            self._note_failure(after)
+        return after
 
     def _send(self, webhook: Webhook, message: Message, now: int) -> Outcome:
         payload = message.payload.encode()
@@ -87,22 +82,15 @@ class Sender:
         return self._post(webhook.url, headers, payload)
 
     def _settled(self, delivery: Delivery, outcome: Outcome, started: int) -> Delivery:
-        attempts, now = delivery.attempts + 1, self._now()
-        delay = None
+        now, delay = self._now(), None
         if not outcome.succeeded and outcome.status != HTTPStatus.GONE:
             age = now / 1000 - datetime.fromisoformat(delivery.requested_at).timestamp()
-            delay = self._schedule.delay(attempts, outcome.retry_after, age)
-        next_attempt = UNSET if delay is None else ids.timestamp(now + int(delay * 1000))
-        failed = "failed" if delay is None else "pending"
+            delay = self._schedule.delay(delivery.attempts + 1, outcome.retry_after, age)
         return msgspec.structs.replace(
-            delivery,
-            status="succeeded" if outcome.succeeded else failed,
-            attempts=attempts,
-            last_attempt_at=ids.timestamp(started),
-            next_attempt_at=next_attempt,
+            settled(delivery, outcome.error, started=started, now=now, delay=delay),
             response_status=UNSET if outcome.status is None else outcome.status,
+            # Of the exchange alone.
             duration_ms=outcome.duration_ms,
-            error=outcome.error or UNSET,
         )
 
     def _note_failure(self, delivery: Delivery) -> None:
